@@ -64,6 +64,8 @@ pub const SETUP_TTL_S: u64 = 30 * 60;
 pub const IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The deepest nesting of an import file.
 pub const IMPORT_DEPTH_MAX: usize = 64;
+/// The most JSON values of one import file.
+pub const IMPORT_VALUES_MAX: usize = 8_000_000;
 /// The most entries of one import file.
 pub const IMPORT_ENTRIES_MAX: usize = 100_000;
 /// How long a drain may take at shutdown, in seconds.
@@ -72,6 +74,22 @@ pub const DRAIN_S: u64 = 10;
 pub const REQUESTS_MAX: usize = 1024;
 /// How long one request of the public API may take, in seconds.
 pub const REQUEST_TIMEOUT_S: u64 = 30;
+/// How long a secret waits for its audit row before it is refused, in seconds.
+pub const AUDIT_WAIT_S: u64 = 5;
+/// The most unlockers of a vault.
+pub const UNLOCKERS_MAX: usize = 64;
+/// The most entries that one look-up by title or host may find.
+pub const LOOKUP_MATCHES_MAX: usize = 4_096;
+/// The most sessions that are remembered as ended before their time.
+pub const SESSIONS_ENDED_MAX: usize = 65_536;
+/// The most sources of failed log-ins that are remembered at once.
+pub const FAILURE_SOURCES_MAX: usize = 4_096;
+/// How many log-ins of slowed sources may wait at once.
+pub const SLOWED_LOGINS_MAX: usize = 64;
+/// How many connections of the public listener are open at once.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// How long a connection may take to send the head of a request, in seconds.
+pub const HEAD_TIMEOUT_S: u64 = 30;
 /// The waits between tries towards a backup, in seconds; the alert follows the failure of the last.
 pub const RETRY_SCHEDULE_S: [u64; 5] = [1, 5, 25, 125, 625];
 /// The slow probe of a parked peer that is owed something, in seconds, before full jitter.
@@ -96,6 +114,22 @@ pub const WEBHOOK_TIMEOUT_S: u64 = 5;
 pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How many alerts may wait for the webhook.
 pub const ALERT_QUEUE_MAX: usize = 256;
+/// How many alerts are remembered as raised; beyond it each is told again.
+pub const ALERTS_RAISED_MAX: usize = 1_024;
+/// How many TLS handshakes the POP listener carries on at once.
+pub const POP_HANDSHAKES_MAX: usize = 64;
+/// How long a TLS handshake may take, in seconds.
+pub const POP_HANDSHAKE_TIMEOUT_S: u64 = 5;
+/// How many connections of keys without a pin the POP listener serves at once.
+pub const UNPINNED_CONNECTIONS_MAX: usize = 16;
+/// How long a connection of a key without a pin may live, in seconds.
+pub const UNPINNED_CONNECTION_S: u64 = 10;
+/// How many connections one member may hold open.
+pub const MEMBER_CONNECTIONS_MAX: usize = 16;
+/// How many sources of refused requests are told apart in the audit at once.
+pub const REFUSAL_SOURCES_MAX: usize = 256;
+/// How often one source's refusals for one reason make an audit row, in seconds; those between are counted.
+pub const REFUSAL_AUDIT_S: u64 = 60;
 
 const _: () = assert!(OPERATION_RECORDS_MAX <= BATCH_RECORDS_MAX && OPERATION_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(RECORD_BYTES_MAX <= OPERATION_BYTES_MAX && BATCH_BYTES_MAX < MESSAGE_BYTES_MAX);

@@ -1,0 +1,137 @@
+//! What a node refuses to start on, and what it leaves alone.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use clavitor_core::exit;
+
+use super::bed::{Bed, TestClock, config, get, new_id};
+use crate::app::{App, HostParts, StartError};
+use crate::data::{FolderError, KeyringFileError};
+
+async fn start(folder: &Path) -> Result<App, StartError> {
+    App::build(config(folder), HostParts { clock: Arc::new(TestClock::default()) }).await
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_folder_is_refused() {
+    let bed = Bed::start().await;
+    let error = start(bed.folder.path()).await.err().unwrap();
+    assert!(matches!(error, StartError::Folder(FolderError::Locked { holder: Some(_), .. })), "{error:?}");
+    assert_eq!(error.exit_code(), exit::UNEXPECTED);
+    assert!(error.to_string().contains("nothing was touched"));
+    assert_eq!(bed.send(get("/readyz")).await.status, 200, "the first one works on");
+}
+
+#[tokio::test]
+async fn folder_and_files_are_for_one_pair_of_eyes() {
+    let bed = Bed::start().await;
+    bed.owner().await;
+    let data = bed.folder.path().join("data");
+    assert_eq!(std::fs::metadata(&data).unwrap().mode() & 0o777, 0o700);
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(&data).unwrap().map(Result::unwrap) {
+        assert_eq!(file.metadata().unwrap().mode() & 0o077, 0, "{file:?}");
+        names.push(file.file_name().into_string().unwrap());
+    }
+    assert!(
+        names.contains(&"clavitor.db".to_owned()) && names.contains(&"admin.sock".to_owned()),
+        "{names:?}"
+    );
+    let keyring = bed.folder.path().join("data.keyring");
+    assert_eq!(std::fs::metadata(keyring).unwrap().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_folder_that_others_may_enter_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    set_mode(&data, 0o755);
+    std::fs::write(data.join("something"), "").unwrap();
+    let error = start(folder.path()).await.err().unwrap();
+    assert!(matches!(error, StartError::Folder(FolderError::Open { mode: 0o755, .. })), "{error:?}");
+    std::fs::remove_file(data.join("something")).unwrap();
+    drop(start(folder.path()).await.unwrap());
+    assert_eq!(std::fs::metadata(&data).unwrap().mode() & 0o777, 0o700, "an empty one is closed");
+}
+
+#[tokio::test]
+async fn a_database_without_its_keyring_is_refused_and_kept() {
+    let bed = Bed::start().await;
+    bed.owner().await;
+    bed.app.drain().await;
+    let Bed { folder, app, .. } = bed;
+    drop(app);
+    let keyring = folder.path().join("data.keyring");
+    let bytes = std::fs::read(&keyring).unwrap();
+    std::fs::remove_file(&keyring).unwrap();
+    let error = start(folder.path()).await.err().unwrap();
+    assert!(matches!(error, StartError::Keyring(KeyringFileError::Missing { .. })), "{error:?}");
+    assert!(
+        error.to_string().contains("restore that file") && !keyring.exists(),
+        "none was made in its place"
+    );
+
+    std::fs::write(&keyring, clavitor_crypto::keyring::NodeKeyring::generate().to_bytes().expose()).unwrap();
+    set_mode(&keyring, 0o640);
+    let error = start(folder.path()).await.err().unwrap();
+    assert!(matches!(error, StartError::Keyring(KeyringFileError::Open { mode: 0o640, .. })), "{error:?}");
+    set_mode(&keyring, 0o600);
+    let error = start(folder.path()).await.err().unwrap();
+    assert!(matches!(error, StartError::Keyring(KeyringFileError::OtherDatabase { .. })), "{error:?}");
+    std::fs::write(&keyring, &bytes[..bytes.len() - 1]).unwrap();
+    let error = start(folder.path()).await.err().unwrap();
+    assert!(matches!(error, StartError::Keyring(KeyringFileError::Unusable { .. })), "{error:?}");
+
+    std::fs::write(&keyring, &bytes).unwrap();
+    let app = start(folder.path()).await.unwrap();
+    assert_eq!(get("/api/v1/status").to(app.router()).await.json["set_up"], true);
+}
+
+#[tokio::test]
+async fn a_restart_ends_sessions_and_keeps_entries() {
+    let bed = Bed::start().await;
+    let (mut owner, id) = (bed.owner().await, new_id());
+    bed.send(owner.create(id, "Mail")).await;
+    bed.app.drain().await;
+    let Bed { folder, app, clock } = bed;
+    drop(app);
+    let app = start(folder.path()).await.unwrap();
+    assert!(app.setup_file().is_none(), "a node with a vault has no setup secret");
+    let bed = Bed { folder, app, clock };
+    bed.send(owner.read(id)).await.is_problem(401, "not-authenticated");
+    owner.token = bed.sign_in(&owner).await;
+    assert_eq!(bed.send(owner.read(id)).await.json["version"], 1);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let bed = Bed::start().await;
+    let other = tempfile::tempdir().unwrap();
+    let mut config = config(other.path());
+    config.listen = bed.app.address();
+    let error = App::build(config, HostParts { clock: Arc::new(TestClock::default()) }).await.err().unwrap();
+    assert!(matches!(error, StartError::Bind { .. }), "{error:?}");
+    assert!(error.to_string().contains(&bed.app.address().to_string()));
+}
+
+#[tokio::test]
+async fn a_setup_secret_of_an_earlier_start_is_void() {
+    let bed = Bed::start().await;
+    let secret = bed.setup_secret();
+    bed.app.drain().await;
+    let Bed { folder, app, clock } = bed;
+    drop(app);
+    let bed = Bed { app: start(folder.path()).await.unwrap(), folder, clock };
+    assert_ne!(bed.setup_secret(), secret);
+    let key = clavitor_crypto::vault_key::VaultKey::generate();
+    let request = super::bed::new_vault(&key, clavitor_crypto::random::vault_id(0));
+    bed.send(super::bed::create_vault(&secret, &request)).await.is_problem(401, "setup-refused");
+    bed.owner().await;
+}
