@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use clavitor_core::replica::{NodeState, ReplicaStore, ReplicaWrite};
+use clavitor_core::replica::{NodeState, ReplicaStore, ReplicaWrite, Role};
 use clavitor_protocol::message::{Apply, Hello, Refusal, Reply, Session};
 use clavitor_protocol::receiver::Submission;
 use tokio::sync::oneshot;
@@ -86,14 +86,14 @@ impl Node {
     }
 
     /// A backup takes changes from the primary that it joined, and from nobody else, until a promotion is proved.
+    /// What a primary answers is the receiver's to say.
     fn may_push(&self, sender: &Sender, node: &NodeState) -> Result<(), Refusal> {
         let members = self.common.members.now();
-        match members.joined() {
-            Some(primary) if primary.pop != sender.pop => {
-                Err(Refusal::NotPrimary { epoch_seen: node.epoch_seen })
-            }
-            _ => Ok(()),
+        let from_primary = members.joined().is_some_and(|primary| primary.pop == sender.pop);
+        if from_primary || node.role == Role::Primary {
+            return Ok(());
         }
+        Err(Refusal::NotPrimary { epoch_seen: node.epoch_seen })
     }
 
     fn heard_from_primary(&self) {

@@ -149,9 +149,10 @@ fn place_in_cell(input: &EditionInput, table: &Replication, state: &NodeState) -
     Ok(Role::Primary)
 }
 
-/// Where other POPs reach an address that was bound, as far as that says.
-fn url_of(listen: SocketAddr) -> Option<Url> {
-    if listen.ip().is_unspecified() { None } else { Url::parse(&format!("https://{listen}")).ok() }
+/// Where other POPs reach a listener, as far as its address says.
+pub(crate) fn url_of(listen: SocketAddr) -> Option<Url> {
+    let says_nothing = listen.ip().is_unspecified() || listen.port() == 0;
+    if says_nothing { None } else { Url::parse(&format!("https://{listen}")).ok() }
 }
 
 /// The primary as this backup joined it; its address may have moved, its key may not.
@@ -162,6 +163,11 @@ fn upstream(common: &Arc<Common>, table: &Replication) -> Result<(Arc<Upstream>,
         remedy: "empty its data folder and join anew".to_owned(),
     })?;
     let configured = table.primary.as_ref().filter(|primary| primary.pop == joined.pop);
+    if let Some(primary) = &table.primary
+        && primary.pop != joined.pop
+    {
+        tracing::warn!(joined = %joined.pop, configured = %primary.pop, "[replication.primary] is not whom this node joined");
+    }
     let (url, public_url) = match configured {
         Some(primary) => {
             (Ok(primary.url.clone()), primary.public_url.as_str().trim_end_matches('/').to_owned())

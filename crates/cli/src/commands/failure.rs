@@ -14,11 +14,7 @@ const MATCHES_MAX: usize = 8;
 pub(crate) fn of_client(error: ClientError) -> Failure {
     let code = error.exit_code();
     match error {
-        ClientError::NotFound { what } => Failure::new(
-            code,
-            format!("nothing was found for {what}"),
-            "`clavitor list` shows what there is.",
-        ),
+        ClientError::NotFound { what } => Failure::new(code, what, "`clavitor list` shows what there is."),
         ClientError::Unreachable { server, reason } => Failure::new(
             code,
             format!("{server} cannot be reached: {reason}"),

@@ -113,7 +113,7 @@ pub(crate) async fn resolve(vault: &OpenVault, name: &str) -> Result<OpenEntry, 
     }
     vault.find(&Query::Host(name.to_owned())).await.map_err(|error| match error {
         ClientError::NotFound { .. } => {
-            of_client(ClientError::NotFound { what: format!("the title or host {name:?}") })
+            of_client(ClientError::NotFound { what: format!("no entry has the title or host {name:?}") })
         }
         other => of_client(other),
     })

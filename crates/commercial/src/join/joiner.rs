@@ -26,6 +26,7 @@ use super::proof::{self, SealingKey, Transcript};
 use crate::config::{Primary, Replication};
 use crate::identity::Identity;
 use crate::members::BOOTSTRAP_KEY;
+use crate::open::url_of;
 use crate::store_calls;
 use crate::tls::{self, ChannelBinding};
 use crate::transport::{CBOR, chain_of, prepare_socket};
@@ -48,7 +49,7 @@ pub(crate) async fn join(
     let link = Dialled::open(identity, &primary.url, &invitation).await?;
     let mut request = JoinRequest {
         pop: config.pop.clone(),
-        url: config.url.as_ref().map_or_else(String::new, |url| url.as_str().to_owned()),
+        url: config.url.clone().or_else(|| url_of(config.listen)).map_or_else(String::new, String::from),
         public_url: input.public_url.clone(),
         sealing_key: sealing_key.public().to_vec(),
         signature: Vec::new(),

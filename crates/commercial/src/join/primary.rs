@@ -38,15 +38,15 @@ pub(crate) async fn join(
     Extension(RemoteAddress(address)): Extension<RemoteAddress>,
     request: Request,
 ) -> Response {
-    let Ok(_turn) = node.joining.try_acquire() else {
-        return answer(&JoinAnswer::Refused(JoinRefusal::Busy));
-    };
     let limit = Duration::from_secs(limits::JOIN_TIMEOUT_S);
     let (parts, body) = request.into_parts();
     let judged = tokio::time::timeout(limit, async {
         let bytes = read_capped(&parts.headers, body, limits::JOIN_BODY_BYTES_MAX).await?;
         let Some(request) = message::decode_request(&bytes) else {
             return Ok(JoinAnswer::Refused(JoinRefusal::Malformed));
+        };
+        let Ok(_turn) = node.joining.try_acquire() else {
+            return Ok(JoinAnswer::Refused(JoinRefusal::Busy));
         };
         let joining = Joining { node: &node, peer: &peer, address: address.to_string(), request };
         Ok::<_, StatusCode>(joining.judge(&channel).await.unwrap_or_else(JoinAnswer::Refused))

@@ -5,7 +5,11 @@ use clavitor_core::order::{Epoch, Position};
 use clavitor_core::replica::LogEntry;
 use clavitor_protocol::message::{Apply, FORMATS, Hello, Refusal, Reply, Request, Session};
 
+use tokio::io::AsyncReadExt as _;
+use tokio_rustls::TlsConnector;
+
 use super::*;
+use crate::tls::{self, tests::Shown, tests::dated};
 
 fn hello(pop: &Pop) -> Hello {
     let node = pop.store.node();
@@ -67,6 +71,26 @@ async fn a_stranger_gets_nothing_but_the_join() {
     }
     primary.end().await;
     backup.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_certificate_and_one_out_of_its_time_do_not_reach_any_route() {
+    let site = Site::primary();
+    let primary = site.start();
+    let expected = site.identity().fingerprint();
+    for shown in [Shown::Nothing, dated((2001, 1), (2002, 1)), dated((9000, 1), (9001, 1))] {
+        let stream = tokio::net::TcpStream::connect(primary.status().listen).await.unwrap();
+        let name = rustls_pki_types::ServerName::try_from("127.0.0.1").unwrap();
+        let config = Arc::new(tls::tests::client(expected, shown));
+        let connected = TlsConnector::from(config).connect(name, stream).await;
+        let ended = match connected {
+            Ok(mut stream) => stream.read_u8().await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        assert!(ended.is_err(), "the listener goes no further than the handshake");
+    }
+    audited(&primary, Action::PopRefused, "tls-refused").await;
+    primary.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

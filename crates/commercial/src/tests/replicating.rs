@@ -113,3 +113,57 @@ async fn a_removed_member_is_cut_off_at_once() {
     primary.end().await;
     backup.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_hangs_delays_neither_a_write_nor_the_end() {
+    let (_primary_site, primary, _backup_site, backup) = pair().await;
+    let address = backup.status().listen;
+    backup.end().await;
+    let silent = tokio::net::TcpListener::bind(&address).await.unwrap();
+    primary.write("for nobody").await;
+    let (held, _) = tokio::time::timeout(DEADLINE, silent.accept()).await.unwrap().unwrap();
+    primary.write("and another").await;
+    let peer = eventually(|| primary.peer("zurich-01").unwrap(), |peer| peer.lag_records == 2).await;
+    assert!(!peer.link_open);
+    primary.edition.replicator.drain(Duration::from_millis(50)).await;
+    drop(held);
+    primary.store.close().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tmp_latency() {
+    let (_primary_site, primary, _backup_site, backup) = pair().await;
+    let mut lags = Vec::new();
+    let mut commits = Vec::new();
+    for number in 0..1000 {
+        let start = std::time::Instant::now();
+        let seq = primary.write(&format!("entry {number}")).await;
+        commits.push(start.elapsed().as_micros());
+        backup.reaches(seq).await;
+        lags.push(start.elapsed().as_micros());
+    }
+    lags.sort(); commits.sort();
+    println!("commit p50 {} us; lag p50 {} us p99 {} us", commits[500], lags[500], lags[990]);
+    let w = (primary.status().worker_wakeups_total, backup.status().worker_wakeups_total);
+    let start = std::time::Instant::now();
+    let mut seq = Seq::ZERO;
+    for number in 0..50 { 
+        let mut changes = Vec::new();
+        for _ in 0..200 { changes.push(Change { id: clavitor_crypto::random::record_id(1), vault_id: VAULT, kind: Kind::ENTRY, expect: Expect::Absent, content: Some(Content { lookups: Vec::new(), payload: vec![7; 400] }) }); }
+        let _ = number;
+        seq = primary.store.write(Operation { changes, ..Operation::default() }).await.unwrap().head;
+    }
+    println!("10000 written in {:?}", start.elapsed());
+    backup.reaches(seq).await;
+    println!("10000 on the backup in {:?}", start.elapsed());
+    println!("wakeups before {w:?} after {:?}", (primary.status().worker_wakeups_total, backup.status().worker_wakeups_total));
+    let cs = || { let s = std::fs::read_dir("/proc/self/task").unwrap().map(|t| { let t = t.unwrap(); let s = std::fs::read_to_string(t.path().join("status")).unwrap(); let n = std::fs::read_to_string(t.path().join("comm")).unwrap(); (n, s.lines().filter(|l| l.starts_with("voluntary")).map(|l| l.split_whitespace().last().unwrap().parse::<u64>().unwrap()).sum::<u64>()) }).collect::<Vec<_>>(); s };
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let a = cs();
+    let w = (primary.status().worker_wakeups_total, backup.status().worker_wakeups_total);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let b = cs();
+    println!("idle {a:?}\n{b:?} wakeups {w:?} {:?}", (primary.status().worker_wakeups_total, backup.status().worker_wakeups_total));
+    primary.end().await;
+    backup.end().await;
+}

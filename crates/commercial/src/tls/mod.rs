@@ -106,4 +106,4 @@ fn unusable(error: rustls::Error) -> EditionError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,7 +11,7 @@ use super::*;
 use crate::identity::fingerprint_of;
 
 /// What a client shows.
-enum Shown {
+pub(crate) enum Shown {
     Nothing,
     Pair(CertificateDer<'static>, PrivateKeyDer<'static>),
 }
@@ -21,7 +21,7 @@ fn pair_of(identity: &Identity) -> Shown {
 }
 
 /// A certificate for a fresh key with a validity of its own.
-fn dated(from: (i32, u8), until: (i32, u8)) -> Shown {
+pub(crate) fn dated(from: (i32, u8), until: (i32, u8)) -> Shown {
     let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
     let mut params = CertificateParams::default();
     params.not_before = rcgen::date_time_ymd(from.0, from.1, 1);
@@ -31,7 +31,7 @@ fn dated(from: (i32, u8), until: (i32, u8)) -> Shown {
 }
 
 /// A client that pins `expected` and shows what it is told to, without the checks of our own configuration.
-fn client(expected: Fingerprint, shown: Shown) -> ClientConfig {
+pub(crate) fn client(expected: Fingerprint, shown: Shown) -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(verify::PinnedKeyHolder::new(Arc::clone(&provider), expected));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -51,8 +51,6 @@ pub(super) fn read(
     let mut entry = Builder::new(&scope, entry_type(&mut item, &scope));
     ids(&mut item, &scope, seen);
     title(&mut item, &mut entry, number);
-    let revised_at_ms = dates(&mut item, &mut entry, deleted);
-    place(&mut item, &mut entry, groups);
     if item.bool("favorite") == Some(true) {
         entry.favorite();
     }
@@ -60,6 +58,8 @@ pub(super) fn read(
     fields::notes(&mut item, &mut entry);
     fields::custom(&mut item, &mut entry);
     fields::history(&mut item, &mut entry);
+    place(&mut item, &mut entry, groups);
+    let revised_at_ms = dates(&mut item, &mut entry, deleted);
     drop(item);
     entry.keep_leftovers("items[].");
     Some(ImportedEntry { draft: entry.finish(), source: format!("item {number}"), revised_at_ms })

@@ -4,11 +4,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use clavitor_core::edition::KeyringPort as _;
 use clavitor_core::exit;
+use clavitor_core::secret::SecretBytes;
+use clavitor_crypto::keyring::NodeKeyring;
 
 use super::bed::{Bed, TestClock, config, get, new_id};
 use crate::app::{App, HostParts, StartError};
-use crate::data::{FolderError, KeyringFileError};
+use crate::config::KeyringPlace;
+use crate::data::{FolderError, KeyringFileError, NodeKeys};
 
 async fn start(folder: &Path) -> Result<App, StartError> {
     App::build(config(folder), HostParts { clock: Arc::new(TestClock::default()) }).await
@@ -78,7 +82,7 @@ async fn a_database_without_its_keyring_is_refused_and_kept() {
         "none was made in its place"
     );
 
-    std::fs::write(&keyring, clavitor_crypto::keyring::NodeKeyring::generate().to_bytes().expose()).unwrap();
+    std::fs::write(&keyring, NodeKeyring::generate().to_bytes().expose()).unwrap();
     set_mode(&keyring, 0o640);
     let error = start(folder.path()).await.err().unwrap();
     assert!(matches!(error, StartError::Keyring(KeyringFileError::Open { mode: 0o640, .. })), "{error:?}");
@@ -134,4 +138,37 @@ async fn a_setup_secret_of_an_earlier_start_is_void() {
     let request = super::bed::new_vault(&key, clavitor_crypto::random::vault_id(0));
     bed.send(super::bed::create_vault(&secret, &request)).await.is_problem(401, "setup-refused");
     bed.owner().await;
+}
+
+#[tokio::test]
+async fn a_keyring_is_made_once_for_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = start(folder.path()).await.unwrap();
+    app.drain().await;
+    drop(app);
+    let keyring = folder.path().join("data.keyring");
+    std::fs::rename(&keyring, folder.path().join("moved")).unwrap();
+    let error = start(folder.path()).await.err().unwrap();
+    assert!(matches!(error, StartError::Keyring(KeyringFileError::Missing { .. })), "{error:?}");
+    std::fs::rename(folder.path().join("moved"), &keyring).unwrap();
+    start(folder.path()).await.unwrap();
+}
+
+#[test]
+fn a_received_keyring_never_replaces_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = KeyringPlace::File(folder.path().join("keyring"));
+    let keys = NodeKeys::unwritten(&place);
+    assert!(!place.path().exists());
+    let sender = NodeKeyring::generate();
+    assert!(keys.import(SecretBytes::new(vec![1, 2, 3])).is_err() && !place.path().exists());
+    keys.import(sender.to_bytes()).unwrap();
+    assert_eq!(keys.get().key_id(), sender.key_id());
+    assert_eq!(std::fs::metadata(place.path()).unwrap().mode() & 0o777, 0o600);
+    keys.import(sender.to_bytes()).unwrap();
+    let refused = keys.import(NodeKeyring::generate().to_bytes()).unwrap_err();
+    assert!(refused.contains("was kept"), "{refused}");
+    assert_eq!(NodeKeys::load(&place).unwrap().unwrap().get().key_id(), sender.key_id());
+    let error = NodeKeys::create(&place).err().unwrap();
+    assert!(matches!(error, KeyringFileError::Io { .. }), "{error:?}");
 }
