@@ -29,13 +29,9 @@ pub(crate) fn preview(preview: &Preview) -> String {
         (Level::Skipped, "Not imported:"),
         (Level::Dropped, "Dropped:"),
         (Level::Moved, "Kept, but elsewhere or in another form:"),
+        (Level::Internal, "Means something only inside the source, and stays there:"),
     ] {
         text += &section(&preview.report.lines, level, heading);
-    }
-    let internal = preview.report.count(Level::Internal);
-    if internal > 0 {
-        text +=
-            &format!("\n\n{} that mean something only in the source stay there", counted(internal, "value"));
     }
     text
 }
