@@ -140,5 +140,12 @@ fn expect_message(answer: &reqwest::Response) -> Result<(), String> {
 
 fn phrase(error: reqwest::Error) -> String {
     let error = error.without_url();
-    if error.is_timeout() { "no answer in time".to_owned() } else { chain_of(&error) }
+    if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else if error.is_body() || error.is_decode() {
+        // The library's chain ends in advice to programmers; to an operator a killed peer is a connection that ended.
+        "the connection ended: the other POP has stopped, or the network between has failed".to_owned()
+    } else {
+        chain_of(&error)
+    }
 }
