@@ -239,5 +239,5 @@ fn print(text: &str) -> u8 {
 }
 
 fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "clavitor: {text}");
+    let _ = writeln!(std::io::stderr().lock(), "error: {text}");
 }

@@ -97,6 +97,8 @@ impl App {
         let file = config.text.as_ref().map(|text| text.path.as_path());
         let Edition { replicator, alerts: _, routes, fallback }: Edition<Router> =
             edition::open(input).map_err(|error| StartError::from_edition(error, file))?;
+        // Only now: a node that is to join a cell receives its keyring, and must not have one of its own by then.
+        keep_keyring(&keys, &folder)?;
         store.start(Arc::new(Poke(Arc::clone(&replicator))));
         mark_keyring(&keys, &store).await?;
 
@@ -143,27 +145,17 @@ impl App {
 }
 
 impl Opened {
-    /// Takes the folder's lock, opens the database, and finds or makes the keyring that belongs to it.
+    /// Takes the folder's lock, opens the database, and finds the keyring that belongs to it, or makes one in memory.
     pub(crate) fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, StartError> {
         let (folder, store) = open_store(config, clock)?;
         let keys = match NodeKeys::load(&config.keyring)? {
             Some(keys) => keys,
-            None if is_untouched(&store)? => {
-                let keys = NodeKeys::create(&config.keyring)?;
-                tracing::info!(path = %keys.path().display(), "made the node keyring: keep a copy apart from the database");
-                keys
-            }
+            None if is_untouched(&store)? => NodeKeys::unwritten(&config.keyring),
             None => {
                 let (path, data_dir) = (config.keyring.path().to_owned(), folder.path().to_owned());
                 return Err(KeyringFileError::Missing { path, data_dir }.into());
             }
         };
-        if keys.path().starts_with(folder.path()) {
-            tracing::warn!(
-                path = %keys.path().display(),
-                "the node keyring lies in the data folder: whoever copies the folder can open the vault tier"
-            );
-        }
         check_keys(&keys, &store, &folder)?;
         Ok(Self { folder, keys: Arc::new(keys), store })
     }
@@ -217,6 +209,23 @@ fn check_keys(keys: &NodeKeys, store: &Store, folder: &Folder) -> Result<(), Sta
     }
     let (path, data_dir) = (keys.path().to_owned(), folder.path().to_owned());
     Err(KeyringFileError::OtherDatabase { path, data_dir }.into())
+}
+
+/// Writes a new keyring before anything is sealed with it for good.
+fn keep_keyring(keys: &NodeKeys, folder: &Folder) -> Result<(), StartError> {
+    let path = keys.path();
+    let is_new = !path.exists();
+    keys.keep()?;
+    if is_new {
+        tracing::info!(path = %path.display(), "made the node keyring: keep a copy apart from the database");
+    }
+    if path.starts_with(folder.path()) {
+        tracing::warn!(
+            path = %path.display(),
+            "the node keyring lies in the data folder: whoever copies the folder can open the vault tier"
+        );
+    }
+    Ok(())
 }
 
 /// Notes in the database, once, which keyring it was sealed with.

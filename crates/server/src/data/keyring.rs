@@ -88,19 +88,20 @@ impl NodeKeys {
         Ok(keyring.map(|keyring| Self::holding(place, keyring)))
     }
 
-    /// Makes a keyring and writes it, durably, before anything can be sealed with it.
-    ///
-    /// # Errors
-    /// [`KeyringFileError::Io`], also when one appeared meanwhile.
-    pub(crate) fn create(place: &KeyringPlace) -> Result<Self, KeyringFileError> {
-        let keyring = NodeKeyring::generate();
-        write(place.path(), keyring.to_bytes().expose())?;
-        Ok(Self::holding(place, keyring))
-    }
-
-    /// A keyring in memory alone, for a stopped node that may be about to receive one.
+    /// A new keyring in memory alone: [`NodeKeys::keep`] writes it, or a join replaces it.
     pub(crate) fn unwritten(place: &KeyringPlace) -> Self {
         Self::holding(place, NodeKeyring::generate())
+    }
+
+    /// Writes a new keyring, durably; call it before anything sealed with it is. One that was read stays as it is.
+    ///
+    /// # Errors
+    /// [`KeyringFileError::Io`], also when another appeared meanwhile.
+    pub(crate) fn keep(&self) -> Result<(), KeyringFileError> {
+        match read(&self.place)? {
+            Some(present) if present.key_id() == self.get().key_id() => Ok(()),
+            _ => write(self.path(), self.get().to_bytes().expose()),
+        }
     }
 
     fn holding(place: &KeyringPlace, keyring: NodeKeyring) -> Self {

@@ -42,7 +42,8 @@ pub(super) async fn outermost(State(node): State<Arc<Node>>, mut request: Reques
     }
     let (status, route) = (response.status().as_u16(), route.as_ref().map_or("-", MatchedPath::as_str));
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if response.status().is_server_error() && response.status() != StatusCode::NOT_IMPLEMENTED {
+    // Whoever refuses for a reason that the operator should see has logged it where it was found.
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::warn!(%method, route, status, duration_ms, request_id, "answered");
     } else {
         tracing::debug!(%method, route, status, duration_ms, request_id, "answered");
@@ -71,7 +72,10 @@ pub(super) async fn bounded(State(node): State<Arc<Node>>, request: Request, nex
 pub(crate) async fn within(allowed: Duration, answer: impl Future<Output = Response>) -> Response {
     match tokio::time::timeout(allowed, answer).await {
         Ok(response) => response,
-        Err(_) => ApiError::timeout().into_response(),
+        Err(_) => {
+            tracing::warn!(allowed_s = allowed.as_secs(), "a request took too long");
+            ApiError::timeout().into_response()
+        }
     }
 }
 

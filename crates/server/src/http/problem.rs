@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use clavitor_core::api::{PRIMARY_LOCATION, SESSION_SCHEME, SETUP_SCHEME};
+use clavitor_core::order::Version;
 use clavitor_core::problem::{FieldProblem, Problem, code};
 use clavitor_core::replicator::{OperateError, PromoteError};
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -56,7 +57,7 @@ impl ApiError {
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
-    fn current(mut self, version: Option<clavitor_core::order::Version>) -> Self {
+    fn current(mut self, version: Option<Version>) -> Self {
         self.problem.current_version = version.map(|version| version.0);
         match version {
             Some(version) => self.header(header::ETAG, format!("\"{version}\"")),
@@ -153,101 +154,110 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    fn not_authenticated() -> Self {
+        let what = "a session is needed, and none that is good here was shown";
+        let hint =
+            "sign in again; a session ends after 15 minutes and is good only on the node that issued it";
+        Self::unauthorized(SESSION_SCHEME, code::NOT_AUTHENTICATED, what, hint)
+    }
+
+    fn unlock_refused() -> Self {
+        let what = "no vault with this name opens with this passphrase";
+        let hint = "check both; nothing says which of them is wrong";
+        Self::unauthorized(SESSION_SCHEME, code::UNLOCK_REFUSED, what, hint)
+    }
+
+    fn setup_refused() -> Self {
+        let what = "the setup secret was not accepted";
+        let hint = "it ends after 30 minutes and with the first vault; while there is no vault, start the node again \
+                    for a new one";
+        Self::unauthorized(SETUP_SCHEME, code::SETUP_REFUSED, what, hint)
+    }
+
+    fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, "not found", "check the vault and the id")
+    }
+
+    fn changed(current: Version) -> Self {
+        let what = "the entry has changed meanwhile";
+        let hint = "nothing was changed: read it again, then repeat the write with the version you read";
+        Self::new(StatusCode::PRECONDITION_FAILED, code::CHANGED, what, hint).current(Some(current))
+    }
+
+    fn exists(current: Option<Version>) -> Self {
+        let hint = "nothing was changed: choose a new id, or send If-Match to update";
+        Self::new(StatusCode::PRECONDITION_FAILED, code::EXISTS, "this id is taken", hint).current(current)
+    }
+
+    fn at(mut self, index: usize) -> Self {
+        self.problem.failed_index = Some(index);
+        self
+    }
+
+    fn read_only(primary: Option<String>) -> Self {
+        let what = "this node is a read-only backup";
+        let error =
+            Self::unavailable(code::READ_ONLY_BACKUP, what, "nothing was changed: write to the primary");
+        match primary {
+            Some(primary) => error.header(HeaderName::from_static(PRIMARY_LOCATION), primary),
+            None => error,
+        }
+    }
+
+    fn halted(reason: &str) -> Self {
+        let title = format!("this node takes no writes: {reason}");
+        Self::unavailable(code::HALTED, title, "nothing was changed: the operator has been told")
+    }
+
+    fn slow_down(retry_after_s: u64) -> Self {
+        let hint = "wait, then try again; nobody is locked out";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code::LIMIT, "too many failed log-ins", hint)
+            .retry_after(retry_after_s)
+    }
+
+    fn audit_unavailable() -> Self {
+        let what = "the audit row could not be written, so nothing was handed out";
+        let hint = "try again; the operator finds the reason in the node's log";
+        Self::unavailable(code::AUDIT_UNAVAILABLE, what, hint).retry_after(1)
+    }
+
+    fn damaged() -> Self {
+        let what = "what rests on the disk could not be opened";
+        let hint = "nothing was changed: the operator finds the record in the node's log";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL, what, hint)
+    }
+}
+
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        let kept = "nothing was changed";
+        let again = "nothing was changed: try again";
         match refusal {
-            Refusal::NotAuthenticated => Self::unauthorized(
-                SESSION_SCHEME,
-                code::NOT_AUTHENTICATED,
-                "a session is needed, and none that is good here was shown",
-                "sign in again; a session ends after 15 minutes and is good only on the node that issued it",
-            ),
-            Refusal::UnlockRefused => Self::unauthorized(
-                SESSION_SCHEME,
-                code::UNLOCK_REFUSED,
-                "no vault with this name opens with this passphrase",
-                "check both; nothing says which of them is wrong",
-            ),
-            Refusal::SetupRefused => Self::unauthorized(
-                SETUP_SCHEME,
-                code::SETUP_REFUSED,
-                "the setup secret was not accepted",
-                "it ends after 30 minutes and with the first vault; while there is no vault, start the node again for a \
-                 new one",
-            ),
-            Refusal::NotFound => {
-                Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, "not found", "check the vault and the id")
-            }
-            Refusal::Changed { current } => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                code::CHANGED,
-                "the entry has changed meanwhile",
-                "nothing was changed: read it again, then repeat the write with the version you read",
-            )
-            .current(Some(current)),
-            Refusal::Exists { current } => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                code::EXISTS,
-                "this id is taken",
-                "nothing was changed: choose a new id, or send If-Match to update",
-            )
-            .current(current),
+            Refusal::NotAuthenticated => Self::not_authenticated(),
+            Refusal::UnlockRefused => Self::unlock_refused(),
+            Refusal::SetupRefused => Self::setup_refused(),
+            Refusal::NotFound => Self::not_found(),
+            Refusal::Changed { current } => Self::changed(current),
+            Refusal::Exists { current } => Self::exists(current),
             Refusal::Invalid(errors) => Self::invalid(errors),
             Refusal::TooLarge { what, max } => Self::too_large(what, max),
-            Refusal::At(index, refusal) => {
-                let mut error = Self::from(*refusal);
-                error.problem.failed_index = Some(index);
-                error
-            }
-            Refusal::ReadOnly { primary } => {
-                let hint = format!("{kept}: write to the primary");
-                let error =
-                    Self::unavailable(code::READ_ONLY_BACKUP, "this node is a read-only backup", &hint);
-                let location = primary.map(|primary| (HeaderName::from_static(PRIMARY_LOCATION), primary));
-                location.into_iter().fold(error, |error, (name, primary)| error.header(name, primary))
-            }
+            Refusal::At(index, refusal) => Self::from(*refusal).at(index),
+            Refusal::ReadOnly { primary } => Self::read_only(primary),
             Refusal::NotInRole => {
                 Self::unavailable(code::REFUSED, "this node is no backup", "ask another node")
             }
-            Refusal::Halted(reason) => {
-                let title = format!("this node takes no writes: {reason}");
-                Self::unavailable(code::HALTED, title, &format!("{kept}: the operator has been told"))
+            Refusal::Halted(reason) => Self::halted(&reason),
+            Refusal::SlowDown { retry_after_s } => Self::slow_down(retry_after_s),
+            Refusal::Busy => Self::unavailable(code::BUSY, "too much is waiting", again).retry_after(1),
+            Refusal::Disk => {
+                let hint = "nothing was changed: the operator finds the reason in the node's log";
+                Self::unavailable(code::DISK, "the node's disk refuses", hint)
             }
-            Refusal::SlowDown { retry_after_s } => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                code::LIMIT,
-                "too many failed log-ins",
-                "wait, then try again; nobody is locked out",
-            )
-            .retry_after(retry_after_s),
-            Refusal::Busy => {
-                Self::unavailable(code::BUSY, "too much is waiting", &format!("{kept}: try again"))
-                    .retry_after(1)
+            Refusal::AuditUnavailable => Self::audit_unavailable(),
+            Refusal::ShuttingDown => {
+                Self::unavailable(code::SHUTTING_DOWN, "the node is shutting down", again).retry_after(1)
             }
-            Refusal::Disk => Self::unavailable(
-                code::DISK,
-                "the node's disk refuses",
-                "nothing was changed: the operator finds the reason in the node's log",
-            ),
-            Refusal::AuditUnavailable => Self::unavailable(
-                code::AUDIT_UNAVAILABLE,
-                "the audit row could not be written, so nothing was handed out",
-                "try again; the operator finds the reason in the node's log",
-            )
-            .retry_after(1),
-            Refusal::ShuttingDown => Self::unavailable(
-                code::SHUTTING_DOWN,
-                "the node is shutting down",
-                &format!("{kept}: try again"),
-            )
-            .retry_after(1),
-            Refusal::Damaged => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                code::INTERNAL,
-                "what rests on the disk could not be opened",
-                "nothing was changed: the operator finds the record in the node's log",
-            ),
+            Refusal::Damaged => Self::damaged(),
         }
     }
 }

@@ -154,6 +154,20 @@ async fn a_keyring_is_made_once_for_a_database() {
     start(folder.path()).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_node_that_does_not_start_leaves_no_keyring_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = config(folder.path());
+    config.listen = taken.local_addr().unwrap();
+    let keyring = config.keyring.path().to_owned();
+    let started = App::build(config, HostParts { clock: Arc::new(TestClock::default()) }).await;
+    assert!(started.is_err() && !keyring.exists());
+    drop(taken);
+    start(folder.path()).await.unwrap();
+    assert!(keyring.exists());
+}
+
 #[test]
 fn a_received_keyring_never_replaces_another() {
     let folder = tempfile::tempdir().unwrap();
@@ -169,6 +183,7 @@ fn a_received_keyring_never_replaces_another() {
     let refused = keys.import(NodeKeyring::generate().to_bytes()).unwrap_err();
     assert!(refused.contains("was kept"), "{refused}");
     assert_eq!(NodeKeys::load(&place).unwrap().unwrap().get().key_id(), sender.key_id());
-    let error = NodeKeys::create(&place).err().unwrap();
+    keys.keep().unwrap();
+    let error = NodeKeys::unwritten(&place).keep().err().unwrap();
     assert!(matches!(error, KeyringFileError::Io { .. }), "{error:?}");
 }
