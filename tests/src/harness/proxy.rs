@@ -1,13 +1,14 @@
 //! A TCP proxy that can go silent: it stands between two nodes where a test needs a network that swallows everything.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// A proxy on loopback, on a thread of its own, so that it works while the test blocks.
 #[derive(Debug)]
@@ -34,13 +35,13 @@ impl Proxy {
     /// When no port could be bound.
     pub fn start(target: SocketAddr) -> Result<Self> {
         let (state, watched) = watch::channel(State::Open { target });
-        let (bound, address) = oneshot::channel();
+        let (bound, address) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("proxy".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(serve(watched, bound));
         })?;
-        let address = address.blocking_recv().context("the proxy could not bind a port")?;
+        let address = address.recv().context("the proxy could not bind a port")?;
         Ok(Self { address, state, thread: Some(thread) })
     }
 
@@ -79,7 +80,7 @@ impl State {
     }
 }
 
-async fn serve(mut state: watch::Receiver<State>, bound: oneshot::Sender<SocketAddr>) {
+async fn serve(mut state: watch::Receiver<State>, bound: mpsc::SyncSender<SocketAddr>) {
     let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await else { return };
     let Ok(address) = listener.local_addr() else { return };
     if bound.send(address).is_err() {
