@@ -110,7 +110,7 @@ pub fn decide<R: Rules>(mine: Mine<'_>, theirs: &PositionReply, evidence: &Evide
     if !R::CHAIN_CHECK {
         return Decision::Stream;
     }
-    if at.seq == Seq::ZERO && mine.floor == Seq::ZERO {
+    if at.seq == Seq::ZERO && at.chain == Chain::ZERO && mine.floor == Seq::ZERO {
         return Decision::Stream;
     }
     let known = evidence.at(at.seq);
@@ -192,4 +192,122 @@ fn cause_of_foreign(mine: Mine<'_>, at: Position, common: Seq) -> String {
          anew",
         at.history, at.seq
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{FORMATS, Point, Session};
+    use crate::rules::Strict;
+
+    const OLD: Epoch = Epoch { number: 1, nonce: 9 };
+    const PRESENT: Epoch = Epoch { number: 2, nonce: 5 };
+    const NEXT: Epoch = Epoch { number: 3, nonce: 1 };
+    const LINEAGE: &[LineageEntry] = &[LineageEntry { history: OLD, upto: Seq(4), chain: Chain([4; 32]) }];
+    const MINE: Mine<'_> =
+        Mine { epoch: PRESENT, head: Seq(9), floor: Seq::ZERO, lineage: LINEAGE, acked: Seq(6) };
+
+    fn chain(seq: u8) -> Chain {
+        Chain([seq; 32])
+    }
+
+    fn evidence() -> Evidence {
+        let mine = (1..=9).map(|seq| (Seq(u64::from(seq)), Some((chain(seq), Digest([seq; 32])))));
+        Evidence { mine: mine.collect(), ..Evidence::default() }
+    }
+
+    fn at(history: Epoch, seq: u8) -> PositionReply {
+        PositionReply {
+            epoch_seen: PRESENT,
+            position: Position { history, seq: Seq(u64::from(seq)), chain: chain(seq) },
+            digest: Digest([seq; 32]),
+            points: vec![Point { seq: Seq(2), chain: chain(2) }, Point { seq: Seq(8), chain: chain(88) }],
+            quarantined: 0,
+            session: Session(1),
+            formats: FORMATS,
+        }
+    }
+
+    fn judge(theirs: &PositionReply) -> Decision {
+        decide::<Strict>(MINE, theirs, &evidence())
+    }
+
+    fn cause(decision: Decision) -> String {
+        match decision {
+            Decision::Diverged { cause } => cause,
+            other => panic!("expected Diverged, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn my_history_and_my_lineage_stream() {
+        for theirs in
+            [at(PRESENT, 9), at(PRESENT, 3), at(PRESENT, 0), at(OLD, 4), at(OLD, 1), at(Epoch::NONE, 0)]
+        {
+            assert_eq!(judge(&theirs), Decision::Stream, "{:?}", theirs.position);
+        }
+    }
+
+    #[test]
+    fn an_epoch_above_mine_needs_its_proof() {
+        let mut theirs = at(PRESENT, 9);
+        theirs.epoch_seen = NEXT;
+        assert_eq!(judge(&theirs), Decision::Fenced { epoch: NEXT });
+        let proved = Evidence { promotion: Some(NEXT), ..evidence() };
+        assert_eq!(decide::<Strict>(MINE, &theirs, &proved), Decision::Demote { epoch: NEXT });
+        let another = Evidence { promotion: Some(OLD), ..evidence() };
+        assert_eq!(decide::<Strict>(MINE, &theirs, &another), Decision::Fenced { epoch: NEXT });
+    }
+
+    #[test]
+    fn beyond_my_head_is_an_older_copy_of_mine() {
+        let mut theirs = at(PRESENT, 12);
+        theirs.points =
+            vec![Point { seq: Seq(8), chain: chain(8) }, Point { seq: Seq(12), chain: chain(12) }];
+        assert!(cause(judge(&theirs)).contains("may hold the only copy"));
+        let proved = Evidence { rows_are_mine: true, ..evidence() };
+        assert!(matches!(decide::<Strict>(MINE, &theirs, &proved), Decision::Halt { .. }));
+        theirs.points = vec![Point { seq: Seq(5), chain: chain(5) }];
+        let below_acked = decide::<Strict>(MINE, &theirs, &proved);
+        assert!(matches!(below_acked, Decision::Diverged { .. }), "it acknowledged 6: the fault is its own");
+    }
+
+    #[test]
+    fn another_chain_or_digest_is_another_copy() {
+        let mut theirs = at(PRESENT, 7);
+        theirs.digest = Digest([99; 32]);
+        assert!(cause(judge(&theirs)).contains("although their logs agree"));
+        theirs.quarantined = 1;
+        assert_eq!(judge(&theirs), Decision::Stream, "its digest leaves out what it set aside");
+        theirs.position.chain = chain(77);
+        assert!(cause(judge(&theirs)).contains("differs from this node's above 2"));
+    }
+
+    #[test]
+    fn what_is_not_in_my_line_is_not_streamed_to() {
+        let other = Epoch { number: 1, nonce: 1 };
+        for theirs in [at(OLD, 5), at(other, 3), at(Epoch::NONE, 3)] {
+            assert!(cause(judge(&theirs)).contains("another history"), "{:?}", theirs.position);
+        }
+        let mut torn = at(PRESENT, 0);
+        torn.position.chain = chain(1);
+        assert!(matches!(judge(&torn), Decision::Diverged { .. }), "nothing has only one chain value");
+    }
+
+    #[test]
+    fn below_the_floor_there_is_nothing_to_stream_from() {
+        let mine = Mine { floor: Seq(5), ..MINE };
+        for theirs in [at(PRESENT, 3), at(PRESENT, 0), at(OLD, 2)] {
+            let decision = decide::<Strict>(mine, &theirs, &evidence());
+            assert!(cause(decision).contains("oldest change"), "{:?}", theirs.position);
+        }
+        assert_eq!(decide::<Strict>(mine, &at(PRESENT, 5), &evidence()), Decision::Stream);
+    }
+
+    #[test]
+    fn the_seqs_to_compare_are_the_position_and_its_points() {
+        assert_eq!(at(PRESENT, 9).seqs_to_compare(), [Seq(2), Seq(8), Seq(9)]);
+        assert_eq!(at(PRESENT, 0).seqs_to_compare(), [Seq(2), Seq(8)]);
+        assert_eq!(at(PRESENT, 9).common(&evidence()), Seq(2));
+    }
 }

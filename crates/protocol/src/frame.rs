@@ -39,3 +39,44 @@ impl FrameReader {
         Some(decoded)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clavitor_core::order::{Epoch, Seq};
+
+    use super::*;
+    use crate::message::{LINK_EVENT_BYTES_MAX, LinkEvent, Refusal};
+
+    #[test]
+    fn frames_are_put_together_from_any_pieces() {
+        let opened = LinkEvent::Opened { epoch: Epoch { number: 1, nonce: 2 }, head: Seq(300) };
+        let refused = LinkEvent::Refused(Refusal::ForeignCell);
+        let bytes = [encode(&opened), encode(&refused)].concat();
+        for size in 1..=bytes.len() {
+            let mut reader = FrameReader::default();
+            let mut events = Vec::new();
+            for piece in bytes.chunks(size) {
+                reader.push(piece);
+                while let Some(event) = reader.next_message::<LinkEvent>() {
+                    events.push(event.unwrap());
+                }
+            }
+            assert_eq!(events, [opened.clone(), refused.clone()], "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_announces_too_much_is_refused_at_once() {
+        let mut reader = FrameReader::default();
+        reader.push(&u32::MAX.to_be_bytes());
+        let refused = reader.next_message::<LinkEvent>().unwrap();
+        assert!(matches!(refused, Err(DecodeError::TooLarge { max: LINK_EVENT_BYTES_MAX, .. })));
+    }
+
+    #[test]
+    fn a_frame_that_does_not_decode_is_an_error() {
+        let mut reader = FrameReader::default();
+        reader.push(&[0, 0, 0, 2, message::FORMAT, 0xff]);
+        assert!(matches!(reader.next_message::<LinkEvent>(), Some(Err(DecodeError::Malformed(_)))));
+    }
+}

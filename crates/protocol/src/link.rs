@@ -226,3 +226,99 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> Link {
+        Link::new(vec!["primary".parse().unwrap(), "second".parse().unwrap()])
+    }
+
+    fn opens(effects: &[LinkEffect]) -> Option<(u64, String)> {
+        effects.iter().find_map(|effect| match effect {
+            LinkEffect::Open { attempt, pop } => Some((attempt.0, pop.to_string())),
+            _ => None,
+        })
+    }
+
+    fn lost(attempt: u64) -> LinkInput {
+        LinkInput::Lost { attempt: Attempt(attempt), cause: "gone".to_owned() }
+    }
+
+    #[test]
+    fn an_open_link_costs_no_timer() {
+        let mut link = link();
+        assert_eq!(opens(&link.step(LinkInput::Started)), Some((1, "primary".to_owned())));
+        let effects = link.step(LinkInput::Opened(Attempt(1)));
+        assert_eq!(effects, [LinkEffect::CancelTimer(LinkTimer::Alert)]);
+        assert!(link.is_open() && link.timers_armed() == 0 && link.cause().is_none());
+    }
+
+    #[test]
+    fn a_lost_link_is_tried_again_with_full_jitter_at_the_same_member_first() {
+        let mut link = link();
+        link.step(LinkInput::Started);
+        link.step(LinkInput::Opened(Attempt(1)));
+        let effects = link.step(lost(1));
+        let retry = LinkEffect::ArmTimer { timer: LinkTimer::Retry, delay: delay::LINK_RETRY };
+        assert_eq!(
+            effects,
+            [LinkEffect::ArmTimer { timer: LinkTimer::Alert, delay: delay::LINK_ALERT }, retry]
+        );
+        assert_eq!((delay::LINK_RETRY.min_ms, delay::LINK_RETRY.max_ms), (1_000, 30_000));
+        let tried = link.step(LinkInput::TimerFired(LinkTimer::Retry));
+        assert_eq!(opens(&tried), Some((2, "primary".to_owned())));
+        link.step(lost(2));
+        let tried = link.step(LinkInput::OperatorWake);
+        assert_eq!(opens(&tried), Some((3, "second".to_owned())), "members are tried in turn");
+    }
+
+    #[test]
+    fn the_operator_is_told_once_and_told_again_that_it_is_well() {
+        let mut link = link();
+        link.step(LinkInput::Started);
+        link.step(lost(1));
+        let effects = link.step(LinkInput::TimerFired(LinkTimer::Alert));
+        assert!(
+            matches!(&effects[..], [LinkEffect::Alert(alert)] if alert.kind == AlertKind::PrimaryUnreachable)
+        );
+        for attempt in 2..6 {
+            link.step(LinkInput::TimerFired(LinkTimer::Retry));
+            let effects = link.step(lost(attempt));
+            assert_eq!(effects.len(), 1, "only the next try is armed: {effects:?}");
+        }
+        link.step(LinkInput::TimerFired(LinkTimer::Retry));
+        let effects = link.step(LinkInput::Opened(Attempt(6)));
+        assert!(matches!(&effects[..], [LinkEffect::Recovered { .. }]), "{effects:?}");
+        assert_eq!(link.timers_armed(), 0);
+    }
+
+    #[test]
+    fn news_of_an_older_try_is_no_news() {
+        let mut link = link();
+        link.step(LinkInput::Started);
+        link.step(lost(1));
+        link.step(LinkInput::TimerFired(LinkTimer::Retry));
+        for stale in [LinkInput::Opened(Attempt(1)), lost(1), LinkInput::TimerFired(LinkTimer::Retry)] {
+            assert!(link.step(stale).is_empty());
+        }
+        link.step(LinkInput::Opened(Attempt(2)));
+        assert!(link.step(lost(1)).is_empty() && link.is_open());
+        assert!(link.step(LinkInput::Started).is_empty(), "it has started already");
+    }
+
+    #[test]
+    fn a_shutdown_leaves_nothing_behind() {
+        let mut link = link();
+        assert!(link.step(LinkInput::Shutdown).is_empty());
+        link.step(LinkInput::Started);
+        assert!(link.step(LinkInput::Shutdown).contains(&LinkEffect::Close));
+        assert_eq!(link.timers_armed(), 0);
+        link.step(LinkInput::Started);
+        link.step(lost(2));
+        assert!(link.step(LinkInput::Shutdown).contains(&LinkEffect::CancelTimer(LinkTimer::Retry)));
+        assert_eq!(link.timers_armed(), 0);
+        assert!(link.step(LinkInput::TimerFired(LinkTimer::Retry)).is_empty());
+    }
+}

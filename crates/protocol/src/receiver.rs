@@ -214,3 +214,6 @@ pub fn open_link(node: &NodeState, watch: &Watch) -> Result<LinkEvent, Refusal> 
     }
     Ok(LinkEvent::Opened { epoch: node.position.history, head: node.position.seq })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! Rule sets with one rule left out. A simulation under one of them must find a violation, or it proves nothing.
+//! Rule sets with one rule left out. A simulation under one of them must find a violation, or it proves
+//! nothing.
 
 use clavitor_protocol::rules::{Rules, Strict};
 

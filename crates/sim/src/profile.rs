@@ -1,4 +1,5 @@
-//! What one seed has in store: how much is written, and which faults happen. Drawn from the seed before anything runs.
+//! What one seed has in store: how much is written, and which faults happen. Drawn from the seed before
+//! anything runs.
 
 use crate::random::Random;
 

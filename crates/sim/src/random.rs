@@ -1,4 +1,5 @@
-//! The simulator's random numbers: xoshiro256++, seeded by splitmix64. Repeatable, quick, and of no use for secrets.
+//! The simulator's random numbers: xoshiro256++, seeded by splitmix64. Repeatable, quick, and of no use for
+//! secrets.
 
 /// A generator; the same seed gives the same numbers for ever.
 #[derive(Debug, Clone)]
@@ -7,7 +8,8 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// Spreads the seed over the whole state with splitmix64, so that neighbouring seeds have nothing in common.
+    /// Spreads the seed over the whole state with splitmix64, so that neighbouring seeds have nothing in
+    /// common.
     pub(crate) fn new(seed: u64) -> Self {
         let mut x = seed;
         let state = std::array::from_fn(|_| {

@@ -8,7 +8,8 @@ use crate::world::coverage::Coverage;
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: `I1` to `I11`, or `end` for what must hold when all has healed, `speed` for how soon, `fence` for roles.
+    /// Which: `I1` to `I11`, or `end` for what must hold when all has healed, `speed` for how soon, `fence`
+    /// for roles.
     pub invariant: &'static str,
     /// What was seen.
     pub what: String,

@@ -1,4 +1,5 @@
-//! Many seeds on all cores. The runs themselves know nothing of threads, so the answer does not depend on their number.
+//! Many seeds on all cores. The runs themselves know nothing of threads, so the answer does not depend on
+//! their number.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,8 +22,8 @@ pub struct Found {
     pub coverage: Coverage,
 }
 
-/// Runs seeds `start .. start + seeds` and stops soon after one breaks something. The lowest broken seed is always
-/// found: no seed below it is left out.
+/// Runs seeds `start .. start + seeds` and stops soon after one breaks something. The lowest broken seed is
+/// always found: no seed below it is left out.
 pub fn search(start: u64, seeds: u64, without: Option<Ablation>) -> Found {
     let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);

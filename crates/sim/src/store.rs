@@ -1,5 +1,5 @@
-//! A model of the store: the durable part of a node, with the same hashes and refusals as the real one. What is not in
-//! here is volatile and dies with a crash.
+//! A model of the store: the durable part of a node, with the same hashes and refusals as the real one.
+//! What is not in here is volatile and dies with a crash.
 
 use std::collections::BTreeMap;
 

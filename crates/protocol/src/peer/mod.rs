@@ -10,10 +10,12 @@
 mod answer;
 mod event;
 mod machine;
+mod rounds;
 mod state;
 mod status;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 pub use event::{Effect, Event, LinkId, Now, RequestId, Timer, View};
 pub use state::{Peer, Sent, State};

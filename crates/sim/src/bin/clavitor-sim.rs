@@ -1,4 +1,5 @@
-//! `clavitor-sim`: runs seeds, prints what breaks and how to see it again. It decides nothing about the protocol.
+//! `clavitor-sim`: runs seeds, prints what breaks and how to see it again. It decides nothing about the
+//! protocol.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -15,10 +15,8 @@ impl<R: Rules> World<R> {
     /// A request reaches a backup that runs.
     pub(super) fn asked(&mut self, packet: &Rc<Packet>) {
         let verdict = match packet.content {
-            Content::Hello => {
-                message::decode(&packet.body).and_then(|hello| Ok(self.greeted(packet, &hello)))
-            }
-            Content::Apply => message::decode(&packet.body).and_then(|apply| Ok(self.offered(packet, apply))),
+            Content::Hello => message::decode(&packet.body).map(|hello| self.greeted(packet, &hello)),
+            Content::Apply => message::decode(&packet.body).map(|apply| self.offered(packet, apply)),
             Content::Reply => Err(DecodeError::Malformed("a reply is no request".to_owned())),
         };
         let refusal = match verdict {

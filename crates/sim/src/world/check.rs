@@ -9,7 +9,8 @@ use super::step::{BACKUPS, PRIMARY};
 use super::turn::World;
 use crate::run::Violation;
 
-/// How long after its link has opened a backup may take until it is equal: a request under way must first time out.
+/// How long after its link has opened a backup may take until it is equal: a request under way must first
+/// time out.
 const LINKED_RECOVERY_MS: u64 = 40_000;
 /// The same after healing, where no link opened: the longest retry, a request, slack.
 const LINKLESS_RECOVERY_MS: u64 = 760_000;
@@ -57,7 +58,8 @@ impl<R: Rules> World<R> {
         Ok(())
     }
 
-    /// I2, I3, I4: a whole operation of a rightful primary ends where a node stands, and the state is the one there.
+    /// I2, I3, I4: a whole operation of a rightful primary ends where a node stands, and the state is the
+    /// one there.
     fn check_state(&mut self, number: usize) -> Checked {
         let store = &self.nodes[number].store;
         if store.epoch_seen < self.seen.epochs[number] {

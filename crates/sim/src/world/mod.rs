@@ -1,4 +1,5 @@
-//! The simulated world: nodes, network, clock, faults. `step` says what can happen, the other files what it does.
+//! The simulated world: nodes, network, clock, faults. `step` says what can happen, the other files what it
+//! does.
 
 mod backup;
 mod check;

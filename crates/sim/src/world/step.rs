@@ -1,4 +1,5 @@
-//! What can happen next, and when: the queue of a run. Equal times keep the order in which they were scheduled.
+//! What can happen next, and when: the queue of a run. Equal times keep the order in which they were
+//! scheduled.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;

@@ -1,4 +1,5 @@
-//! What is known to be true from outside: every state that a rightful primary ever committed, and what was answered.
+//! What is known to be true from outside: every state that a rightful primary ever committed, and what was
+//! answered.
 
 use std::collections::{HashMap, HashSet};
 
@@ -50,7 +51,8 @@ impl Truth {
         self.answered.push(position);
     }
 
-    /// The primary's disk was put back: what was answered beyond it is lost by the operator's hand, not by ours.
+    /// The primary's disk was put back: what was answered beyond it is lost by the operator's hand, not by
+    /// ours.
     pub(crate) fn forget_lost(&mut self, store: &Store) {
         self.answered.retain(|position| store.chain_at(position.seq) == Some(position.chain));
     }

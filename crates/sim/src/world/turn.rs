@@ -19,6 +19,8 @@ use crate::run::Violation;
 const STEPS_MAX: u64 = 60_000;
 /// How long a run without any live link is watched after it has healed: its slow greetings never end.
 const LINKLESS_WATCH_MS: u64 = 1_800_000;
+/// How long one last greeting may take beyond that.
+const GREETING_MS: u64 = 60_000;
 
 /// Everything that a run consists of.
 pub(crate) struct World<R: Rules> {
@@ -76,9 +78,16 @@ impl<R: Rules> World<R> {
         self.check_end()
     }
 
+    /// Slow greetings without a link never end; a run is cut off between two of them, never inside one.
     fn is_over(&self, at_ms: u64) -> bool {
-        self.profile.linkless.is_some()
-            && self.healed_at_ms.is_some_and(|healed| at_ms > healed + LINKLESS_WATCH_MS)
+        let (Some(backup), Some(healed_ms)) = (self.profile.linkless, self.healed_at_ms) else {
+            return false;
+        };
+        let greeting = self.nodes[PRIMARY].slots[backup]
+            .as_ref()
+            .is_some_and(|slot| matches!(slot.peer.state(), State::Handshake { .. } | State::Sending { .. }));
+        let watched_ms = healed_ms + LINKLESS_WATCH_MS;
+        at_ms > watched_ms && (!greeting || at_ms > watched_ms + GREETING_MS)
     }
 
     fn carry_out(&mut self, step: Step) {

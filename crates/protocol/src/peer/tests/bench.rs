@@ -99,9 +99,14 @@ impl Bench {
 
     /// Time passes until the retry timer runs out.
     pub(super) fn wait(&mut self) -> Delay {
-        let delay = self.timers[Timer::Retry as usize].take().expect("the retry timer is armed");
+        self.fire(Timer::Retry)
+    }
+
+    /// Time passes until this timer runs out.
+    pub(super) fn fire(&mut self, timer: Timer) -> Delay {
+        let delay = self.timers[timer as usize].take().expect("the timer is armed");
         self.pass(delay.max_ms);
-        self.step(Event::TimerFired(Timer::Retry));
+        self.step(Event::TimerFired(timer));
         delay
     }
 
@@ -158,11 +163,8 @@ impl Bench {
     pub(super) fn batch_to(&mut self, end: u64) {
         let id = self.read.take().expect("a read is under way");
         let base = self.peer.acked().seq.0;
-        let entries = (base + 1..=end).map(|seq| LogEntry {
-            seq: Seq(seq),
-            record: vec![1],
-            operation_end: true,
-        });
+        let entries =
+            (base + 1..=end).map(|seq| LogEntry { seq: Seq(seq), record: vec![1], operation_end: true });
         let batch = Batch {
             base: position(base),
             entries: entries.collect(),

@@ -14,8 +14,7 @@ fn a_lost_link_arms_one_alert_and_one_slow_greeting() {
     bench.step(Event::PeerGone { link: LinkId(1) });
     assert_eq!(*bench.peer.state(), State::Disconnected);
     assert_eq!(bench.timers, [Some(delay::DISCONNECTED_HELLO), Some(delay::LINK_ALERT)]);
-    bench.step(Event::TimerFired(Timer::LinkAlert));
-    bench.timers[Timer::LinkAlert as usize] = None;
+    bench.fire(Timer::LinkAlert);
     assert_eq!(bench.alerts, [AlertKind::BackupDisconnected]);
     bench.step(Event::PeerHello { link: LinkId(2) });
     assert_eq!(bench.recovered, [AlertKind::BackupDisconnected]);
@@ -116,8 +115,7 @@ fn a_link_during_a_greeting_or_a_read_means_another_greeting() {
 #[test]
 fn a_removed_member_leaves_nothing_behind() {
     let mut bench = Bench::disconnected_at(1);
-    bench.step(Event::TimerFired(Timer::LinkAlert));
-    bench.timers[Timer::LinkAlert as usize] = None;
+    bench.fire(Timer::LinkAlert);
     bench.step(Event::Removed);
     assert_eq!(bench.timers, [None; 2]);
     assert_eq!(bench.recovered, [AlertKind::BackupDisconnected]);

@@ -158,7 +158,11 @@ fn an_unreachable_backup_is_owed_a_greeting_from_the_start() {
     let mut bench = Bench::new();
     bench.step(Event::Started(view(0)));
     bench.fail();
-    assert_eq!(*bench.peer.state(), State::Waiting { retry: 1 }, "nothing is dirty, yet nothing is confirmed");
+    assert_eq!(
+        *bench.peer.state(),
+        State::Waiting { retry: 1 },
+        "nothing is dirty, yet nothing is confirmed"
+    );
     for _ in RETRY_SCHEDULE_S {
         bench.wait();
         bench.fail();

@@ -38,7 +38,10 @@ fn batches_follow_one_another_until_the_head() {
     bench.ack();
     assert_eq!(bench.peer.acked(), position(6));
     bench.batch_to(9);
-    assert!(bench.apply().unwrap().at_head.is_some(), "the digest travels with the batch that ends at the head");
+    assert!(
+        bench.apply().unwrap().at_head.is_some(),
+        "the digest travels with the batch that ends at the head"
+    );
     bench.ack();
     assert_eq!(*bench.peer.state(), State::Idle);
     assert_eq!((bench.peer.batches_total(), bench.peer.records_total()), (2, 7));

@@ -1,16 +1,13 @@
-//! What travels between POPs: numbered-field messages behind one format byte, sizes checked before and
-//! after reading.
-//!
-//! The bodies of `POST /api/replication/hello` ([`Hello`], answered by [`Reply`]), `/apply` ([`Apply`],
-//! [`Reply`]) and `/watch` ([`Watch`], answered by a stream of [`LinkEvent`] frames, see [`crate::frame`]).
-//! It never decides anything.
+//! The messages themselves, field by field. Numbers are fixed for ever; new fields come at the end and are
+//! optional.
 
 use clavitor_core::ids::{CellId, RecordId};
 use clavitor_core::limits;
 use clavitor_core::order::{Chain, Digest, Epoch, Position, Seq};
 use clavitor_core::replica::{LineageEntry, LogEntry};
 use minicbor::{Decode, Encode};
-use thiserror::Error;
+
+use super::refusal::Refusal;
 
 /// The first byte of every body: the format of what follows.
 pub const FORMAT: u8 = 1;
@@ -168,91 +165,6 @@ pub struct Ack {
     pub mismatch: bool,
 }
 
-/// Why a message was refused. Nothing of it was applied.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Error)]
-pub enum Refusal {
-    /// The sender's epoch is below one that was proved to this node.
-    #[n(0)]
-    #[error("fenced: this node has seen epoch {epoch_seen}")]
-    Fenced {
-        /// What this node has seen.
-        #[n(0)]
-        epoch_seen: Epoch,
-    },
-    /// A role does not fit: the sender's higher epoch is not proved, or the receiver is not what was assumed.
-    #[n(1)]
-    #[error("not primary here: this node knows epoch {epoch_seen}")]
-    NotPrimary {
-        /// What this node has seen.
-        #[n(0)]
-        epoch_seen: Epoch,
-    },
-    /// The batch starts beyond this node's position.
-    #[n(2)]
-    #[error("a gap: this node stands at {}", have.seq)]
-    Gap {
-        /// Where this node stands.
-        #[n(0)]
-        have: Position,
-    },
-    /// The batch disagrees with this node's log.
-    #[n(3)]
-    #[error("a fork at {at}")]
-    Fork {
-        /// The first seq that differs.
-        #[n(0)]
-        at: Seq,
-    },
-    /// The body's format is not read here.
-    #[n(4)]
-    #[error("only formats {} to {} are read here", supported.oldest, supported.newest)]
-    Format {
-        /// What is.
-        #[n(0)]
-        supported: FormatRange,
-    },
-    /// The message is over a limit of this node.
-    #[n(5)]
-    #[error("over the limit of {max} bytes")]
-    TooLarge {
-        /// The limit, in bytes.
-        #[n(0)]
-        max: u64,
-    },
-    /// Too much waits already, or an earlier batch is not finished.
-    #[n(6)]
-    #[error("busy for {after_ms} ms")]
-    Busy {
-        /// When to come again, in milliseconds.
-        #[n(0)]
-        after_ms: u64,
-    },
-    /// This node's own log does not recompute.
-    #[n(7)]
-    #[error("this node's log is damaged at {at}")]
-    Damaged {
-        /// Where.
-        #[n(0)]
-        at: Seq,
-    },
-    /// The session is not the current one: greet again.
-    #[n(8)]
-    #[error("the session is not the current one")]
-    Session,
-    /// The message is for another cell.
-    #[n(9)]
-    #[error("the message is for another cell")]
-    ForeignCell,
-    /// The message is not well formed.
-    #[n(10)]
-    #[error("the message is malformed")]
-    Malformed,
-    /// This node could not store it: its disk is full or failing.
-    #[n(11)]
-    #[error("this node could not write to its disk")]
-    Unwritable,
-}
-
 /// The answer to [`Hello`] and [`Apply`].
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Reply {
@@ -309,126 +221,4 @@ pub enum Request {
     Hello(Hello),
     /// To `/api/replication/apply`.
     Apply(Box<Apply>),
-}
-
-/// Why bytes are not a message.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum DecodeError {
-    /// The format byte is not one that this version reads.
-    #[error("format {found} is not read here")]
-    Format {
-        /// What was found.
-        found: u8,
-    },
-    /// Over a limit.
-    #[error("a message of {bytes} bytes is over the limit of {max}")]
-    TooLarge {
-        /// Its size, or that of the records in it.
-        bytes: usize,
-        /// The limit.
-        max: usize,
-    },
-    /// The bytes do not decode, or contradict themselves.
-    #[error("the message is malformed: {0}")]
-    Malformed(String),
-}
-
-impl From<DecodeError> for Refusal {
-    fn from(error: DecodeError) -> Self {
-        match error {
-            DecodeError::Format { .. } => Self::Format { supported: FORMATS },
-            DecodeError::TooLarge { max, .. } => Self::TooLarge { max: max as u64 },
-            DecodeError::Malformed(_) => Self::Malformed,
-        }
-    }
-}
-
-/// A whole body: something with a cap and a shape of its own.
-pub trait Message: Encode<()> + for<'b> Decode<'b, ()> {
-    /// The largest body. A server refuses more before it reads it.
-    const BYTES_MAX: usize;
-
-    /// What the types cannot say: sizes after decoding, order of the entries.
-    ///
-    /// # Errors
-    /// [`DecodeError::TooLarge`], [`DecodeError::Malformed`].
-    fn check(&self) -> Result<(), DecodeError> {
-        Ok(())
-    }
-}
-
-impl Message for Hello {
-    const BYTES_MAX: usize = SMALL_BYTES_MAX;
-}
-
-impl Message for Reply {
-    const BYTES_MAX: usize = SMALL_BYTES_MAX;
-}
-
-impl Message for Watch {
-    const BYTES_MAX: usize = LINK_EVENT_BYTES_MAX;
-}
-
-impl Message for LinkEvent {
-    const BYTES_MAX: usize = LINK_EVENT_BYTES_MAX;
-}
-
-impl Message for Apply {
-    const BYTES_MAX: usize = limits::MESSAGE_BYTES_MAX;
-
-    fn check(&self) -> Result<(), DecodeError> {
-        let mut total = 0usize;
-        let mut expected = self.base.seq;
-        for entry in &self.entries {
-            expected = Seq(expected.0.checked_add(1).ok_or_else(|| malformed("a seq overflows"))?);
-            if entry.seq != expected {
-                return Err(malformed("the entries are not dense above the base"));
-            }
-            check_size(entry.record.len(), limits::RECORD_BYTES_MAX)?;
-            total += entry.record.len();
-        }
-        check_size(total, limits::BATCH_BYTES_MAX)?;
-        match self.entries.last() {
-            Some(last) if last.operation_end => Ok(()),
-            Some(_) => Err(malformed("the batch ends inside an operation")),
-            None => Err(malformed("the batch is empty")),
-        }
-    }
-}
-
-fn malformed(what: &str) -> DecodeError {
-    DecodeError::Malformed(what.to_owned())
-}
-
-fn check_size(bytes: usize, max: usize) -> Result<(), DecodeError> {
-    if bytes > max { Err(DecodeError::TooLarge { bytes, max }) } else { Ok(()) }
-}
-
-/// The body of a message: the format byte, then the fields.
-pub fn encode<M: Message>(message: &M) -> Vec<u8> {
-    let mut body = vec![FORMAT];
-    minicbor::encode(message, &mut body).expect("encoding into a Vec cannot fail");
-    body
-}
-
-/// Reads a body. Fields that a newer version added are ignored.
-///
-/// # Errors
-/// - [`DecodeError::TooLarge`]: over [`Message::BYTES_MAX`], checked before reading, or over a limit once
-///   decoded.
-/// - [`DecodeError::Format`]: another format byte.
-/// - [`DecodeError::Malformed`]: anything else, bytes after the message included.
-pub fn decode<M: Message>(body: &[u8]) -> Result<M, DecodeError> {
-    check_size(body.len(), M::BYTES_MAX)?;
-    let (&found, fields) = body.split_first().ok_or_else(|| malformed("the body is empty"))?;
-    if !(FORMATS.oldest..=FORMATS.newest).contains(&found) {
-        return Err(DecodeError::Format { found });
-    }
-    let mut decoder = minicbor::Decoder::new(fields);
-    let message: M = decoder.decode().map_err(|error| DecodeError::Malformed(error.to_string()))?;
-    if decoder.position() != fields.len() {
-        return Err(malformed("bytes after the message"));
-    }
-    message.check()?;
-    Ok(message)
 }
