@@ -63,7 +63,7 @@ impl Node {
             role: node.role,
             epoch: node.position.history,
             head: node.position.seq,
-            digest: ActiveStatus::print_digest(&node.digest),
+            digest: node.digest.to_string(),
             listen: self.listen.to_string(),
             halted: node.halted,
             backups,

@@ -84,11 +84,19 @@ pub const LOOKUP_MATCHES_MAX: usize = 4_096;
 pub const SESSIONS_ENDED_MAX: usize = 65_536;
 /// The most sources of failed log-ins that are remembered at once.
 pub const FAILURE_SOURCES_MAX: usize = 4_096;
-/// How many log-ins of slowed sources may wait at once.
-pub const SLOWED_LOGINS_MAX: usize = 64;
+/// How many attempts to log in may wait for their turn at once, of all sources together.
+pub const SLOWED_LOGINS_MAX: usize = 512;
+/// How many attempts of one source may wait for their turn at once.
+pub const SLOWED_PER_SOURCE_MAX: usize = 128;
+/// How long a source that failed too often pauses after each further failure, in milliseconds.
+pub const LOGIN_GAP_MS: u64 = 125;
+/// How long an attempt may wait for its turn, in seconds.
+pub const LOGIN_WAIT_S: u64 = 20;
 /// How many connections of the public listener are open at once.
 pub const CONNECTIONS_MAX: usize = 4_096;
-/// How long a connection may take to send the head of a request, in seconds.
+/// How many connections of the operator's socket are open at once.
+pub const OPERATOR_CONNECTIONS_MAX: usize = 64;
+/// How long a connection may take to send the head of a request, in seconds; also how long it may idle between two.
 pub const HEAD_TIMEOUT_S: u64 = 30;
 /// The waits between tries towards a backup, in seconds; the alert follows the failure of the last.
 pub const RETRY_SCHEDULE_S: [u64; 5] = [1, 5, 25, 125, 625];
@@ -133,3 +141,6 @@ pub const REFUSAL_AUDIT_S: u64 = 60;
 
 const _: () = assert!(OPERATION_RECORDS_MAX <= BATCH_RECORDS_MAX && OPERATION_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(RECORD_BYTES_MAX <= OPERATION_BYTES_MAX && BATCH_BYTES_MAX < MESSAGE_BYTES_MAX);
+const _: () = assert!(SLOWED_PER_SOURCE_MAX < SLOWED_LOGINS_MAX && SLOWED_LOGINS_MAX < REQUESTS_MAX);
+const _: () = assert!(SLOWED_PER_SOURCE_MAX as u64 * LOGIN_GAP_MS < LOGIN_WAIT_S * 1_000);
+const _: () = assert!(LOGIN_WAIT_S < REQUEST_TIMEOUT_S);

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::BoxFuture;
 use crate::ids::{CellId, PopName};
-use crate::order::{Digest, Epoch, Position, Seq};
+use crate::order::{Epoch, Position, Seq};
 use crate::replica::Role;
 
 /// Replication as the rest of the node sees it. Held as `Arc<dyn Replicator>`.
@@ -275,11 +275,4 @@ pub struct UpstreamStatus {
     pub last_ok_at_ms: Option<u64>,
     /// Why the link is not open.
     pub cause: Option<String>,
-}
-
-impl ActiveStatus {
-    /// The digest in its printed form.
-    pub fn print_digest(digest: &Digest) -> String {
-        digest.to_string()
-    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::BoxFuture;
+use crate::ids::PopName;
 use crate::replicator::{
     OperateError, OperatorCommand, PromoteError, PromoteRequest, ReplicationStatus, Replicator,
 };
@@ -19,29 +20,44 @@ pub fn replicator_keeps_its_contract(replicator: Arc<dyn Replicator>, block_on: 
     for _ in 0..10_000 {
         replicator.signal();
     }
-    let status = replicator.status();
-    let text = printed(&status);
-    assert!(!text.is_empty(), "a status prints");
-    let promoting = Arc::clone(&replicator);
-    let disabled = status == ReplicationStatus::Disabled;
+    let disabled = replicator.status() == ReplicationStatus::Disabled;
     block_on(Box::pin(async move {
         let request = PromoteRequest { dry_run: true, accept_loss: false };
-        if let Err(PromoteError::Unsupported { edition, reason }) = promoting.promote(request).await {
+        if let Err(PromoteError::Unsupported { edition, reason }) = replicator.promote(request).await {
             assert!(!edition.is_empty() && !reason.is_empty(), "a refusal names edition and reason");
         } else {
             assert!(!disabled, "what does not replicate never pretends to promote");
         }
-        let listed = promoting.operate(OperatorCommand::PopList).await;
-        if disabled {
-            assert!(matches!(listed, Err(OperateError::Unsupported { .. })), "no pretended member list");
+        for command in every_command() {
+            let answer = replicator.operate(command.clone()).await;
+            let unsupported = matches!(answer, Err(OperateError::Unsupported { .. }));
+            assert_eq!(
+                unsupported, disabled,
+                "{command:?}: refused where nothing replicates, and only there"
+            );
         }
-        promoting.drain(Duration::from_secs(5)).await;
-        promoting.drain(Duration::from_secs(5)).await;
-        promoting.signal();
-        let _ = promoting.status();
+        replicator.drain(Duration::from_secs(5)).await;
+        replicator.drain(Duration::from_secs(5)).await;
+        replicator.signal();
+        let still_disabled = replicator.status() == ReplicationStatus::Disabled;
+        assert_eq!(still_disabled, disabled, "a drained replicator still says what it is");
     }));
 }
 
-fn printed(status: &ReplicationStatus) -> String {
-    format!("{status:?}")
+/// Each command once, for a POP that is no member.
+fn every_command() -> [OperatorCommand; 5] {
+    let pop: PopName = "nowhere-01".parse().expect("a valid name");
+    [
+        OperatorCommand::PopInvite {
+            pop: pop.clone(),
+            url: None,
+            key: Some("not a fingerprint".to_owned()),
+            may_lead: false,
+            blind: false,
+        },
+        OperatorCommand::PopApprove { pop: pop.clone(), key: "not a fingerprint".to_owned() },
+        OperatorCommand::PopList,
+        OperatorCommand::PopRemove { pop },
+        OperatorCommand::Wake,
+    ]
 }
