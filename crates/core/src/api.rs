@@ -1,4 +1,6 @@
 //! The JSON of `/api/v1`: what a client sends and what a server answers. Shared, so that neither guesses.
+//!
+//! Proofs, wrapped keys, signatures and tokens are not in any `Debug`.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +34,7 @@ pub struct CreateVault {
 }
 
 /// An unlocker, as enrolled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewUnlocker {
     /// Chosen by the client, since the wrap is bound to it.
@@ -49,6 +51,16 @@ pub struct NewUnlocker {
     pub wrapped_key: Vec<u8>,
     /// The generation of the vault key, 1 for a new vault.
     pub generation: u32,
+}
+
+impl std::fmt::Debug for NewUnlocker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewUnlocker")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A vault, for its owner.
@@ -82,7 +94,7 @@ pub struct UnlockParams {
 }
 
 /// `POST /api/v1/unlock` -> [`Unlocked`], or 401 `unlock-refused`, the same for a wrong passphrase and an unknown name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unlock {
     /// The vault's name.
@@ -92,8 +104,14 @@ pub struct Unlock {
     pub proof: Vec<u8>,
 }
 
+impl std::fmt::Debug for Unlock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unlock").field("vault", &self.vault).finish_non_exhaustive()
+    }
+}
+
 /// The wrapped vault key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unlocked {
     /// The vault.
     pub vault_id: VaultId,
@@ -108,6 +126,17 @@ pub struct Unlocked {
     /// The wrapped vault key.
     #[serde(with = "base64_bytes")]
     pub wrapped_key: Vec<u8>,
+}
+
+impl std::fmt::Debug for Unlocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unlocked")
+            .field("vault_id", &self.vault_id)
+            .field("unlocker_id", &self.unlocker_id)
+            .field("kind", &self.kind)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
 }
 
 /// `POST /api/v1/session/challenge` -> [`Challenge`].
@@ -131,7 +160,7 @@ pub struct Challenge {
 }
 
 /// `POST /api/v1/session` -> 201 [`Session`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSession {
     /// The vault.
@@ -146,6 +175,16 @@ pub struct CreateSession {
     /// Ed25519 over the log-in message, 64 bytes.
     #[serde(with = "base64_bytes")]
     pub signature: Vec<u8>,
+}
+
+impl std::fmt::Debug for CreateSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateSession")
+            .field("vault_id", &self.vault_id)
+            .field("origin", &self.origin)
+            .field("expires_at_ms", &self.expires_at_ms)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A session: good on the node that issued it, and only there.
@@ -293,4 +332,63 @@ pub struct NodeStatus {
     /// Replication; likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<ReplicationStatus>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::{KDF_LANES, KDF_MEMORY_KIB, KDF_PASSES};
+
+    #[test]
+    fn no_debug_shows_a_secret() {
+        // As `Debug` writes bytes, and nowhere else.
+        let (secret, shown) = (vec![213; 4], "213");
+        let kdf =
+            KdfParams { memory_kib: KDF_MEMORY_KIB, passes: KDF_PASSES, lanes: KDF_LANES, salt: Vec::new() };
+        let unlocker = NewUnlocker {
+            id: RecordId::NIL,
+            kind: UnlockerKind::Passphrase,
+            kdf: kdf.clone(),
+            proof_hash: secret.clone(),
+            wrapped_key: secret.clone(),
+            generation: 1,
+        };
+        let texts = [
+            format!(
+                "{:?}",
+                CreateVault {
+                    vault_id: VaultId::NIL,
+                    name: "Home".to_owned(),
+                    login_public_key: Vec::new(),
+                    unlocker
+                }
+            ),
+            format!("{:?}", Unlock { vault: "Home".to_owned(), proof: secret.clone() }),
+            format!(
+                "{:?}",
+                Unlocked {
+                    vault_id: VaultId::NIL,
+                    unlocker_id: RecordId::NIL,
+                    kind: UnlockerKind::Passphrase,
+                    kdf,
+                    generation: 1,
+                    wrapped_key: secret.clone(),
+                }
+            ),
+            format!(
+                "{:?}",
+                CreateSession {
+                    vault_id: VaultId::NIL,
+                    origin: "http://localhost".to_owned(),
+                    nonce: secret.clone(),
+                    expires_at_ms: 1,
+                    signature: secret,
+                }
+            ),
+            format!("{:?}", Session { token: shown.to_owned(), expires_at_ms: 1 }),
+        ];
+        for text in texts {
+            assert!(!text.contains(shown), "{text}");
+        }
+    }
 }

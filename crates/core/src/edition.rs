@@ -80,8 +80,8 @@ pub struct OfflineInput {
     pub edition: EditionInput,
 }
 
-/// A command on a stopped node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A command on a stopped node. Its `Debug` leaves out an invitation.
+#[derive(Clone, PartialEq, Eq)]
 pub enum OfflineCommand {
     /// Prints this POP's fingerprint, making its identity key where there is none.
     PopIdentity,
@@ -90,6 +90,15 @@ pub enum OfflineCommand {
         /// The line that `pop invite` printed.
         invitation: String,
     },
+}
+
+impl std::fmt::Debug for OfflineCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PopIdentity => f.write_str("PopIdentity"),
+            Self::PopJoin { .. } => f.debug_struct("PopJoin").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// What an offline command answered.

@@ -10,6 +10,8 @@ pub const OPERATION_BYTES_MAX: usize = 480 * 1024;
 pub const BATCH_RECORDS_MAX: usize = 256;
 /// The most encoded record bytes in one batch.
 pub const BATCH_BYTES_MAX: usize = 512 * 1024;
+/// The most log records that a worker reads on its own task; more are read where blocking is allowed.
+pub const INLINE_READ_RECORDS_MAX: u64 = 4;
 /// The largest replication message, batch and frame around it.
 pub const MESSAGE_BYTES_MAX: usize = 640 * 1024;
 /// How many waiting writes may share one transaction.
@@ -78,8 +80,6 @@ pub const REQUEST_TIMEOUT_S: u64 = 30;
 pub const AUDIT_WAIT_S: u64 = 5;
 /// The most unlockers of a vault.
 pub const UNLOCKERS_MAX: usize = 64;
-/// The most entries that one look-up by title or host may find.
-pub const LOOKUP_MATCHES_MAX: usize = 4_096;
 /// The most sessions that are remembered as ended before their time.
 pub const SESSIONS_ENDED_MAX: usize = 65_536;
 /// The most sources of failed log-ins that are remembered at once.
@@ -126,10 +126,20 @@ pub const ALERT_QUEUE_MAX: usize = 256;
 pub const ALERTS_RAISED_MAX: usize = 1_024;
 /// How many TLS handshakes the POP listener carries on at once.
 pub const POP_HANDSHAKES_MAX: usize = 64;
+/// How many of them one source address carries on at once; an IPv6 source is its /64.
+pub const POP_HANDSHAKES_PER_SOURCE_MAX: usize = 4;
+/// How many connections of one source may wait for a turn at the POP listener, or have one.
+pub const POP_WAITING_PER_SOURCE_MAX: usize = 32;
+/// How many connections of all sources together may wait for a turn at the POP listener, or have one.
+pub const POP_WAITING_MAX: usize = 1_024;
+/// How long a connection waits for its turn at the POP listener, in seconds: less than the other end waits.
+pub const POP_TURN_WAIT_S: u64 = 4;
 /// How long a TLS handshake may take, in seconds.
 pub const POP_HANDSHAKE_TIMEOUT_S: u64 = 5;
 /// How many connections of keys without a pin the POP listener serves at once.
 pub const UNPINNED_CONNECTIONS_MAX: usize = 16;
+/// How many of them one source address holds; an IPv6 source is its /64.
+pub const UNPINNED_CONNECTIONS_PER_SOURCE_MAX: usize = 2;
 /// How long a connection of a key without a pin may live, in seconds.
 pub const UNPINNED_CONNECTION_S: u64 = 10;
 /// How many connections one member may hold open.
@@ -140,6 +150,7 @@ pub const REFUSAL_SOURCES_MAX: usize = 256;
 pub const REFUSAL_AUDIT_S: u64 = 60;
 
 const _: () = assert!(OPERATION_RECORDS_MAX <= BATCH_RECORDS_MAX && OPERATION_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!(POP_TURN_WAIT_S < PEER_CONNECT_TIMEOUT_S);
 const _: () = assert!(RECORD_BYTES_MAX <= OPERATION_BYTES_MAX && BATCH_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(SLOWED_PER_SOURCE_MAX < SLOWED_LOGINS_MAX && SLOWED_LOGINS_MAX < REQUESTS_MAX);
 const _: () = assert!(SLOWED_PER_SOURCE_MAX as u64 * LOGIN_GAP_MS < LOGIN_WAIT_S * 1_000);

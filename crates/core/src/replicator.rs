@@ -91,8 +91,8 @@ pub enum OperatorCommand {
     Wake,
 }
 
-/// What a command answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a command answered. Its `Debug` leaves out an invitation.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum OperatorAnswer {
     /// The invitation: one line, to be given to `pop join`. It is a secret until used.
@@ -109,6 +109,18 @@ pub enum OperatorAnswer {
     },
     /// Done.
     Done,
+}
+
+impl std::fmt::Debug for OperatorAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Invitation { expires_at_ms, .. } => {
+                f.debug_struct("Invitation").field("expires_at_ms", expires_at_ms).finish_non_exhaustive()
+            }
+            Self::Members { members } => f.debug_struct("Members").field("members", members).finish(),
+            Self::Done => f.write_str("Done"),
+        }
+    }
 }
 
 /// One member, for people.

@@ -10,10 +10,11 @@ use clavitor_core::edition::{EditionInput, OfflineAnswer, OfflineCommand, Offlin
 use clavitor_core::exit;
 use clavitor_core::order::Seq;
 use clavitor_core::replica::CommitObserver;
+use clavitor_crypto::random;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, HostParts, Opened, StartError};
+use crate::app::{App, HostParts, OWN_LOCAL, Opened, StartError};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigErrors, Overrides, Sources};
 use crate::data::Folder;
@@ -130,7 +131,7 @@ fn run_offline(config: &Config, command: OfflineCommand) -> Result<serde_json::V
         // Nothing is made on the disk for a command that cannot run here.
         let what = format!("this is the {} edition, and it does not replicate", edition::NAME);
         let remedy = "run a build made with `--features commercial`".to_owned();
-        return Err(StartError::Edition { what, remedy, other_edition: true });
+        return Err(StartError::Command { what, remedy, other_edition: true });
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let Opened { folder, keys, store } = Opened::open_for_join(config, &clock)?;
@@ -153,13 +154,15 @@ fn run_offline(config: &Config, command: OfflineCommand) -> Result<serde_json::V
         tracing::error!(%error, "the last flush failed; every acknowledged write is on the disk");
     }
     let file = config.text.as_ref().map(|text| text.path.as_path());
-    let answer = answer.map_err(|error| StartError::from_edition(error, file))?;
+    let answer = answer.map_err(|error| StartError::from_command(error, file))?;
     Ok(serde_json::to_value::<OfflineAnswer>(answer).expect("an answer has only text keys"))
 }
 
-fn leave(config: &Config) -> Result<(), StartError> {
+/// Takes a stopped node out of its cell, into a new one of its own.
+pub(crate) fn leave(config: &Config) -> Result<(), StartError> {
     let folder = Folder::take(&config.data_dir)?;
-    clavitor_store::leave_replication(&folder.database())?;
+    let cell = random::cell_id(SystemClock::start().now_ms());
+    clavitor_store::leave_replication(&folder.database(), cell, OWN_LOCAL)?;
     Ok(())
 }
 

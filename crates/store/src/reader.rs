@@ -109,14 +109,24 @@ pub(crate) fn find(
     db: &Connection,
     vault_id: &VaultId,
     lookup: &Lookup,
+    after: Option<RecordId>,
     limit: usize,
 ) -> rusqlite::Result<Vec<StoredRecord>> {
+    let after = above(after.as_ref());
     db.prepare_cached(
         "SELECT r.seq, r.bytes FROM lookups l JOIN records r ON r.id = l.record_id \
-         WHERE l.vault_id = ?1 AND l.purpose = ?2 AND l.hash = ?3 ORDER BY l.record_id LIMIT ?4",
+         WHERE l.vault_id = ?1 AND l.purpose = ?2 AND l.hash = ?3 AND l.record_id > ?4 ORDER BY l.record_id LIMIT ?5",
     )?
-    .query_map(params![vault_id.as_bytes(), lookup.purpose, lookup.hash, columns::limit(limit)], stored)?
+    .query_map(
+        params![vault_id.as_bytes(), lookup.purpose, lookup.hash, after, columns::limit(limit)],
+        stored,
+    )?
     .collect()
+}
+
+/// What ids are compared with: the empty blob sorts before every id.
+fn above(after: Option<&RecordId>) -> &[u8] {
+    after.map_or(&[], |id| id.as_bytes())
 }
 
 pub(crate) fn list(
@@ -126,8 +136,7 @@ pub(crate) fn list(
     after: Option<RecordId>,
     limit: usize,
 ) -> rusqlite::Result<Vec<StoredRecord>> {
-    // The empty blob sorts before every id.
-    let after: &[u8] = after.as_ref().map_or(&[], |id| id.as_bytes());
+    let after = above(after.as_ref());
     db.prepare_cached(
         "SELECT seq, bytes FROM records WHERE kind = ?1 AND vault_id = ?2 AND deleted = 0 AND id > ?3 \
          ORDER BY id LIMIT ?4",

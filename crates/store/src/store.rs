@@ -131,7 +131,8 @@ impl Store {
         self.inner.readers.point(|db| reader::get(db, &vault_id, &id))
     }
 
-    /// The living records of a vault with this lookup, in the order of their ids. A point read.
+    /// The living records of a vault with this lookup above `after`, in the order of their ids. A point read where the
+    /// limit is small.
     ///
     /// # Errors
     /// [`ReadError`] when SQLite fails.
@@ -139,9 +140,10 @@ impl Store {
         &self,
         vault_id: VaultId,
         lookup: &Lookup,
+        after: Option<RecordId>,
         limit: usize,
     ) -> Result<Vec<StoredRecord>, ReadError> {
-        self.inner.readers.point(|db| reader::find(db, &vault_id, lookup, limit))
+        self.inner.readers.point(|db| reader::find(db, &vault_id, lookup, after, limit))
     }
 
     /// The living records of a vault and kind above `after`, in the order of their ids. Blocks.

@@ -28,6 +28,8 @@ use crate::edition;
 use crate::http::{self, Origins};
 use crate::node::{Node, Parts};
 
+/// The prefix of the node-local values that are this node's own, whatever cell it is in.
+pub(crate) const OWN_LOCAL: &str = "server/";
 /// The node-local value that only the keyring of this database opens.
 const KEYRING_MARK: &str = "server/keyring";
 
@@ -46,6 +48,8 @@ pub struct App {
     pub(super) listener: TcpListener,
     pub(super) admin: UnixListener,
     pub(super) folder: Folder,
+    /// How long a connection may take to send the head of a request.
+    pub(crate) head_timeout: Duration,
     address: SocketAddr,
     public_url: String,
     first_run: bool,
@@ -108,7 +112,20 @@ impl App {
         let node = Arc::new(Node::new(parts));
         let public = http::public_router(&node, routes, fallback);
         let operator = http::operator_router(&node);
-        Ok(Self { node, store, public, operator, listener, admin, folder, address, public_url, first_run })
+        let head_timeout = Duration::from_secs(limits::HEAD_TIMEOUT_S);
+        Ok(Self {
+            node,
+            store,
+            public,
+            operator,
+            listener,
+            admin,
+            folder,
+            head_timeout,
+            address,
+            public_url,
+            first_run,
+        })
     }
 
     /// Where the public listener is bound.
@@ -173,6 +190,7 @@ impl Opened {
 
 fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Folder, Store), StartError> {
     let folder = Folder::take(&config.data_dir)?;
+    NodeKeys::clean_up(&config.keyring)?;
     let options = StoreOptions {
         replicates: edition::REPLICATES,
         clock: Arc::clone(clock),

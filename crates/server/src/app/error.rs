@@ -45,6 +45,16 @@ pub enum StartError {
         /// Whether the other edition is needed.
         other_edition: bool,
     },
+    /// A command on a stopped node. What it kept is in its own words.
+    #[error("{what}: {remedy}")]
+    Command {
+        /// What happened.
+        what: String,
+        /// What to do.
+        remedy: String,
+        /// Whether the other edition is needed.
+        other_edition: bool,
+    },
     /// The public listener.
     #[error(
         "{address} cannot be listened on: {error}; nothing was started: stop what uses it, or choose another \
@@ -81,10 +91,18 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(errors) => errors.exit_code(),
-            Self::Store(OpenError::HasHistory { .. }) | Self::Edition { other_edition: true, .. } => {
-                exit::OTHER_EDITION
-            }
+            Self::Store(OpenError::HasHistory { .. })
+            | Self::Edition { other_edition: true, .. }
+            | Self::Command { other_edition: true, .. } => exit::OTHER_EDITION,
             _ => exit::UNEXPECTED,
+        }
+    }
+
+    /// What an edition refused to do on a stopped node: there was nothing to start.
+    pub(crate) fn from_command(error: EditionError, config: Option<&std::path::Path>) -> Self {
+        match Self::from_edition(error, config) {
+            Self::Edition { what, remedy, other_edition } => Self::Command { what, remedy, other_edition },
+            other => other,
         }
     }
 
@@ -101,5 +119,24 @@ impl StartError {
             }
             EditionError::Failed { what, remedy } => Self::Edition { what, remedy, other_edition: false },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_does_not_speak_of_starting() {
+        let error = || EditionError::Failed { what: "no answer".to_owned(), remedy: "try again".to_owned() };
+        let command = StartError::from_command(error(), None);
+        assert_eq!(
+            (command.to_string().as_str(), command.exit_code()),
+            ("no answer: try again", exit::UNEXPECTED)
+        );
+        let start = StartError::from_edition(error(), None);
+        assert_eq!(start.to_string(), "no answer; nothing was started: try again");
+        let other = StartError::from_command(EditionError::OtherEdition { what: "it".to_owned() }, None);
+        assert_eq!(other.exit_code(), exit::OTHER_EDITION);
     }
 }

@@ -5,6 +5,6 @@ mod build;
 mod error;
 mod serve;
 
-pub(crate) use build::Opened;
 pub use build::{App, HostParts};
+pub(crate) use build::{OWN_LOCAL, Opened};
 pub use error::StartError;

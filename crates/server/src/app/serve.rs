@@ -1,4 +1,7 @@
 //! Serves both listeners until told to stop, then drains within a deadline.
+//!
+//! HTTP/1 only: a connection that sends nothing, or no whole head of a request, ends by itself. HTTP/2 belongs to the
+//! reverse proxy in front.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,9 +13,9 @@ use clavitor_core::limits;
 use clavitor_store::Store;
 use http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
@@ -24,8 +27,6 @@ use crate::http::{OperatorUid, Peer};
 
 /// How long to wait after the system refused a connection (out of file handles, mostly), so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How many streams one HTTP/2 connection may have open.
-const STREAMS_MAX: u32 = 128;
 
 impl App {
     /// Serves until `stop` is ready, then: accepts no more, lets running requests end, drains replication, closes the
@@ -33,12 +34,13 @@ impl App {
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+        let operators = Arc::new(Semaphore::new(limits::OPERATOR_CONNECTIONS_MAX));
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
                 () = self.accept_public(&connections, &graceful) => {}
-                () = self.accept_operator(&graceful) => {}
+                () = self.accept_operator(&operators, &graceful) => {}
             }
         }
         self.end(graceful).await;
@@ -51,8 +53,9 @@ impl App {
                 // Answers are small and whole: waiting to fill a packet only adds delay.
                 let _ = stream.set_nodelay(true);
                 let (router, watcher) = (self.public.clone(), graceful.watcher());
+                let served = connection(stream, router, Peer(peer), self.head_timeout, watcher);
                 tokio::spawn(async move {
-                    connection(stream, router, Peer(peer), watcher).await;
+                    served.await;
                     drop(permit);
                 });
             }
@@ -60,7 +63,8 @@ impl App {
         }
     }
 
-    async fn accept_operator(&self, graceful: &GracefulShutdown) {
+    async fn accept_operator(&self, connections: &Arc<Semaphore>, graceful: &GracefulShutdown) {
+        let Ok(permit) = Arc::clone(connections).acquire_owned().await else { return };
         match self.admin.accept().await {
             Ok((stream, _)) => {
                 let Some(uid) = admin::operator_uid(&stream) else {
@@ -68,7 +72,11 @@ impl App {
                     return;
                 };
                 let (router, watcher) = (self.operator.clone(), graceful.watcher());
-                tokio::spawn(connection(stream, router, OperatorUid(uid), watcher));
+                let served = connection(stream, router, OperatorUid(uid), self.head_timeout, watcher);
+                tokio::spawn(async move {
+                    served.await;
+                    drop(permit);
+                });
             }
             Err(error) => pause(&error).await,
         }
@@ -113,7 +121,9 @@ pub(super) async fn close(store: &Store) {
     }
 }
 
-async fn connection<S, P>(stream: S, router: Router, peer: P, watcher: Watcher)
+/// Serves one connection until it ends: at the latest when no whole head of a request came for `head_timeout`, also
+/// between two requests.
+async fn connection<S, P>(stream: S, router: Router, peer: P, head_timeout: Duration, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     P: Clone + Send + Sync + 'static,
@@ -122,12 +132,10 @@ where
         request.extensions_mut().insert(peer.clone());
         router.clone().oneshot(request.map(Body::new))
     });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(limits::HEAD_TIMEOUT_S));
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
-    let serving = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(serving).await {
-        tracing::debug!(error, "a connection ended early");
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    if let Err(error) = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await {
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 

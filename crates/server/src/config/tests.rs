@@ -142,14 +142,21 @@ fn a_public_url_is_an_origin_that_can_be_trusted() {
 }
 
 #[test]
-fn the_other_editions_tables_are_refused_with_their_own_exit_code() {
-    let text = "listen = \"127.0.0.1:1984\"\n\n[replication]\npop = \"calgary-01\"\n";
+fn the_other_editions_tables_are_read_or_refused_with_their_own_exit_code() {
+    let text = "listen = \"127.0.0.1:1984\"\n\n[replication]\npop = \"calgary-01\"\nrole = \"primary\"\n\
+                listen = \"127.0.0.1:1985\"\n";
+    let loaded = load(text, &[], Overrides::default());
     if edition::REPLICATES {
-        return;
+        let config = loaded.unwrap();
+        assert!(config.text.is_some_and(|given| given.text == text), "the edition gets all of it");
+        let errors = load(&text.replace("primary", "king"), &[], Overrides::default()).unwrap_err();
+        assert_eq!((errors.0.len(), errors.exit_code()), (1, exit::CHECK_FAILED), "and judges its tables");
+        assert!(errors.0[0].place.ends_with(":5"), "{errors}");
+    } else {
+        let errors = loaded.unwrap_err();
+        assert_eq!((errors.0.len(), errors.exit_code()), (1, exit::OTHER_EDITION));
+        assert!(errors.0[0].place.ends_with(":3") && errors.0[0].remedy.contains("--features commercial"));
     }
-    let errors = load(text, &[], Overrides::default()).unwrap_err();
-    assert_eq!((errors.0.len(), errors.exit_code()), (1, exit::OTHER_EDITION));
-    assert!(errors.0[0].place.ends_with(":3") && errors.0[0].remedy.contains("--features commercial"));
     let other = load("zzz = 1", &[], Overrides::default()).unwrap_err();
     assert_eq!(other.exit_code(), exit::CHECK_FAILED);
 }

@@ -88,6 +88,18 @@ impl NodeKeys {
         Ok(keyring.map(|keyring| Self::holding(place, keyring)))
     }
 
+    /// Removes what a process left that died while it wrote the keyring. Call it with the data folder locked.
+    ///
+    /// # Errors
+    /// [`KeyringFileError::Io`].
+    pub(crate) fn clean_up(place: &KeyringPlace) -> Result<(), KeyringFileError> {
+        match place {
+            KeyringPlace::File(path) => files::remove_abandoned(path)
+                .map_err(|error| KeyringFileError::Io { path: path.clone(), error }),
+            KeyringPlace::Credential(_) => Ok(()),
+        }
+    }
+
     /// A new keyring in memory alone: [`NodeKeys::keep`] writes it, or a join replaces it.
     pub(crate) fn unwritten(place: &KeyringPlace) -> Self {
         Self::holding(place, NodeKeyring::generate())

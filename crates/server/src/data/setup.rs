@@ -30,12 +30,14 @@ struct Live {
 impl Setup {
     /// No secret: a vault exists, or this node is a backup. Removes what an earlier start left.
     pub(crate) fn closed(path: PathBuf) -> io::Result<Self> {
+        files::remove_abandoned(&path)?;
         remove(&path)?;
         Ok(Self { path, live: Mutex::new(None) })
     }
 
     /// A new secret, written to its file. `now_ms`: the monotonic clock.
     pub(crate) fn open(path: PathBuf, now_ms: u64) -> io::Result<Self> {
+        files::remove_abandoned(&path)?;
         let secret = Zeroizing::new(random::bytes::<32>());
         let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret.as_slice()));
         files::replace_private(&path, format!("{}\n", *text).as_bytes())?;

@@ -14,10 +14,9 @@ use crate::node::{Facts, Node};
 
 pub(super) async fn unlock_start(
     State(node): State<Arc<Node>>,
-    facts: Facts,
     Json(request): Json<UnlockStart>,
 ) -> Result<Response, ApiError> {
-    let params = node.unlock_start(&request.vault, &facts).await?;
+    let params = node.unlock_start(&request.vault).await?;
     Ok(axum::Json(params).into_response())
 }
 

@@ -212,8 +212,13 @@ impl ApiError {
 
     fn slow_down(retry_after_s: u64) -> Self {
         let hint = "wait, then try again; nobody is locked out";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, code::LIMIT, "too many failed log-ins", hint)
-            .retry_after(retry_after_s)
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            code::LIMIT,
+            "too many attempts to log in from your address",
+            hint,
+        )
+        .retry_after(retry_after_s)
     }
 
     fn audit_unavailable() -> Self {

@@ -8,7 +8,7 @@ use clavitor_core::api::{EntryPage, EntrySummary};
 use clavitor_core::ids::RecordId;
 use clavitor_core::kind::Kind;
 use clavitor_core::limits;
-use clavitor_core::record::{Lookup, Record, StoredRecord, purpose};
+use clavitor_core::record::{Record, purpose};
 use clavitor_crypto::keyring::{NodeKeyring, normalise_host, normalise_title};
 
 use super::{Node, Owner, Refusal, content};
@@ -39,8 +39,7 @@ impl Node {
     /// One page, in the order of the ids.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] for a cursor of another making or a limit out of range; [`Refusal::TooLarge`] where a
-    /// look-up finds more than [`limits::LOOKUP_MATCHES_MAX`].
+    /// [`Refusal::Invalid`] for a cursor of another making or a limit out of range.
     pub(crate) async fn list_entries(
         self: &Arc<Self>,
         owner: Owner,
@@ -66,35 +65,23 @@ impl Node {
         let mut found = match filter {
             Filter::All => self.store.list(vault, Kind::ENTRY, after, one_more)?,
             Filter::Title(title) => {
-                self.matches(owner, keys.lookup(vault, purpose::TITLE, &normalise_title(title)), after)?
+                let lookup = keys.lookup(vault, purpose::TITLE, &normalise_title(title));
+                self.store.find(vault, &lookup, after, one_more)?
             }
             Filter::Host(host) => {
                 let Some(host) = normalise_host(host) else {
                     return Err(Refusal::invalid("?host", "a host, or a URL with one"));
                 };
-                self.matches(owner, keys.lookup(vault, purpose::HOST, &host), after)?
+                self.store.find(vault, &keys.lookup(vault, purpose::HOST, &host), after, one_more)?
             }
         };
         let more = found.len() > limit;
         found.truncate(limit);
         let next_cursor = found.last().filter(|_| more).map(|last| write_cursor(last.record.id));
-        let items = found.iter().map(|stored| summary(&keys, &stored.record)).collect::<Result<_, _>>()?;
+        // A look-up may find a kind of a newer version too: then this page is shorter.
+        let entries = found.iter().filter(|stored| stored.record.kind == Kind::ENTRY);
+        let items = entries.map(|stored| summary(&keys, &stored.record)).collect::<Result<_, _>>()?;
         Ok(EntryPage { items, next_cursor })
-    }
-
-    fn matches(
-        &self,
-        owner: Owner,
-        lookup: Lookup,
-        after: Option<RecordId>,
-    ) -> Result<Vec<StoredRecord>, Refusal> {
-        let mut found = self.store.find(owner.vault_id, &lookup, limits::LOOKUP_MATCHES_MAX + 1)?;
-        if found.len() > limits::LOOKUP_MATCHES_MAX {
-            return Err(Refusal::TooLarge { what: "matches", max: limits::LOOKUP_MATCHES_MAX });
-        }
-        found
-            .retain(|stored| stored.record.kind == Kind::ENTRY && after.is_none_or(|a| stored.record.id > a));
-        Ok(found)
     }
 }
 

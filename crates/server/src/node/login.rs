@@ -56,12 +56,11 @@ struct Opened {
 }
 
 impl Node {
-    /// The derivation parameters of a name, whether it exists or not.
+    /// The derivation parameters of a name, whether it exists or not. Nothing is tried with it, so it waits for no turn.
     ///
     /// # Errors
-    /// [`Refusal::Disk`], [`Refusal::Damaged`], [`Refusal::SlowDown`].
-    pub(crate) async fn unlock_start(&self, name: &str, facts: &Facts) -> Result<UnlockParams, Refusal> {
-        self.slow_down(facts).await?;
+    /// [`Refusal::Disk`], [`Refusal::Damaged`].
+    pub(crate) async fn unlock_start(&self, name: &str) -> Result<UnlockParams, Refusal> {
         let dummy = self.keys.get().dummy_kdf(name);
         let (vault_id, opened) = self.unlockers_of(name).await?;
         let known = vault_id.and_then(|_| opened.into_iter().next()).map(|opened| opened.unlocker.kdf);
@@ -71,9 +70,11 @@ impl Node {
     /// Hands out the wrapped vault key for the right proof.
     ///
     /// # Errors
-    /// [`Refusal::UnlockRefused`] for a wrong proof and for an unknown name, alike; [`Refusal::AuditUnavailable`].
+    /// [`Refusal::UnlockRefused`] for a wrong proof and for an unknown name, alike; [`Refusal::SlowDown`];
+    /// [`Refusal::AuditUnavailable`].
     pub(crate) async fn unlock(&self, request: Unlock, facts: &Facts) -> Result<Unlocked, Refusal> {
-        self.slow_down(facts).await?;
+        // Before the proof is looked at: else as many could be tried at once as there are connections.
+        let turn = self.turn(facts).await?;
         let proof = Zeroizing::new(request.proof);
         let hash = sha256(&proof);
         let (vault_id, opened) = self.unlockers_of(&request.vault).await?;
@@ -84,11 +85,11 @@ impl Node {
             }
         }
         let Some((vault_id, Opened { id, unlocker })) = vault_id.zip(matched) else {
-            self.note_attempt(facts, false);
+            turn.failed(self.clock.monotonic_ms());
             self.audit_now(facts, Told::denied(vault_id.unwrap_or(VaultId::NIL), Action::Unlock)).await?;
             return Err(Refusal::UnlockRefused);
         };
-        self.note_attempt(facts, true);
+        turn.succeeded();
         self.audit_now(facts, Told::owner(vault_id, Action::Unlock, Some(id))).await?;
         Ok(Unlocked {
             vault_id,
@@ -130,13 +131,13 @@ impl Node {
     ///
     /// # Errors
     /// [`Refusal::NotAuthenticated`], alike for a foreign origin, a forged, used or expired nonce, an unknown vault
-    /// and a wrong signature; [`Refusal::Busy`] when too many nonces are remembered; [`Refusal::AuditUnavailable`].
+    /// and a wrong signature; [`Refusal::SlowDown`] for those that failed; [`Refusal::Busy`] when too many nonces are
+    /// remembered; [`Refusal::AuditUnavailable`].
     pub(crate) async fn create_session(
         &self,
         request: CreateSession,
         facts: &Facts,
     ) -> Result<Session, Refusal> {
-        self.slow_down(facts).await?;
         let CreateSession { vault_id, origin, nonce, expires_at_ms, signature } = request;
         let spent = self.challenges.spend(vault_id, expires_at_ms, &nonce, self.clock.now_ms());
         if spent == Spent::NoRoom {
@@ -155,11 +156,10 @@ impl Node {
         let verified = login::verify(key, &signed, &signature).is_ok();
         let proved = verified & (spent == Spent::Now) & self.origins.is_our_origin(&origin);
         let Some(vault) = vault.filter(|_| proved) else {
-            self.note_attempt(facts, false);
+            self.note_failure(facts).await?;
             self.audit_now(facts, Told::denied(vault_id, Action::Login)).await?;
             return Err(Refusal::NotAuthenticated);
         };
-        self.note_attempt(facts, true);
         self.audit_now(facts, Told::owner(vault.id, Action::Login, None)).await?;
         Ok(self.issue_session(vault.id, vault.at_rest.generation))
     }

@@ -44,7 +44,7 @@ impl Node {
     /// The vault of a name. A point read.
     pub(super) fn vault_named(&self, name: &str) -> Result<Option<Vault>, Refusal> {
         let lookup = self.keys.get().lookup(VaultId::NIL, purpose::VAULT_NAME, &normalise_vault_name(name));
-        self.store.find(VaultId::NIL, &lookup, 1)?.first().map(read).transpose()
+        self.store.find(VaultId::NIL, &lookup, None, 1)?.first().map(read).transpose()
     }
 
     /// A vault, for its owner.
@@ -66,20 +66,19 @@ impl Node {
     /// Creates the first vault of this node for whoever holds the setup secret.
     ///
     /// # Errors
-    /// [`Refusal::SetupRefused`] for a wrong, used or expired secret, alike; [`Refusal::Invalid`]; those of a write.
+    /// [`Refusal::SetupRefused`] for a wrong, used or expired secret, alike, and [`Refusal::SlowDown`] after too
+    /// many of them; [`Refusal::Invalid`]; those of a write.
     pub(crate) async fn create_vault(
         &self,
         secret: &SecretText,
         request: CreateVault,
         facts: &Facts,
     ) -> Result<VaultSummary, Refusal> {
-        self.slow_down(facts).await?;
         if !self.setup.accepts(secret, self.clock.monotonic_ms()) {
-            self.note_attempt(facts, false);
+            self.note_failure(facts).await?;
             self.audit_now(facts, Told::denied(VaultId::NIL, Action::VaultCreate)).await?;
             return Err(Refusal::SetupRefused);
         }
-        self.note_attempt(facts, true);
         check(&request)?;
         let vault_id = request.vault_id;
         let changes = self.new_vault(request);

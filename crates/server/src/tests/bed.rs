@@ -224,10 +224,11 @@ pub(super) struct Call {
     path: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    from: Option<IpAddr>,
 }
 
 pub(super) fn call(method: Method, path: &str) -> Call {
-    Call { method, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
+    Call { method, path: path.to_owned(), headers: Vec::new(), body: Vec::new(), from: None }
 }
 
 pub(super) fn get(path: &str) -> Call {
@@ -259,10 +260,17 @@ impl Call {
         self.header("content-type", "application/json")
     }
 
-    /// Sends it. Every call comes from another address, so that failures of one test slow none down.
+    pub(super) fn from(mut self, address: IpAddr) -> Self {
+        self.from = Some(address);
+        self
+    }
+
+    /// Sends it. Every call comes from another address unless it names its own, so that failures of one test slow none
+    /// down.
     pub(super) async fn to(self, router: Router) -> Answer {
         static CALLS: AtomicU32 = AtomicU32::new(0);
-        let address = Ipv4Addr::from_bits(0x0a00_0000 + CALLS.fetch_add(1, Ordering::Relaxed));
+        let next = || Ipv4Addr::from_bits(0x0a00_0000 + CALLS.fetch_add(1, Ordering::Relaxed)).into();
+        let address = self.from.unwrap_or_else(next);
         let mut request = Request::builder().method(self.method).uri(self.path);
         if !self.headers.iter().any(|(name, _)| name == "host") {
             request = request.header("host", "localhost:1984");
@@ -271,7 +279,7 @@ impl Call {
             request = request.header(name, value);
         }
         let mut request = request.body(Body::from(self.body)).unwrap();
-        request.extensions_mut().insert(Peer(SocketAddr::new(IpAddr::V4(address), 4_000)));
+        request.extensions_mut().insert(Peer(SocketAddr::new(address, 4_000)));
         answered(router, request).await
     }
 }

@@ -1,5 +1,8 @@
 //! Unlocking, signing in, sessions and their ends.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use clavitor_core::api::{UnlockParams, Unlocked};
 use clavitor_core::limits;
 use clavitor_crypto::random;
@@ -7,7 +10,8 @@ use clavitor_crypto::vault_key::VaultKey;
 use http::Method;
 use serde_json::json;
 
-use super::bed::{Bed, Call, NAME, Owner, PROOF, START_MS, get, new_id, post};
+use super::bed::{Bed, Call, NAME, Owner, PROOF, START_MS, create_vault, get, new_id, new_vault, post};
+use crate::node::Facts;
 
 fn unlock(name: &str, proof: &[u8]) -> Call {
     use base64::Engine as _;
@@ -175,4 +179,56 @@ async fn a_status_tells_more_to_the_owner() {
         assert!(public.json.get(key).is_none() && full.json.get(key).is_some(), "{key}");
     }
     assert_eq!(public.json["edition"], crate::edition::NAME);
+}
+
+/// Fills the line of an address with attempts that wait for as long as the first of them has its turn.
+async fn crowd(bed: &Bed, address: IpAddr, until: tokio::sync::oneshot::Receiver<()>) {
+    let facts = Facts { address: Some(address), ..Facts::default() };
+    let (taken, first) = tokio::sync::oneshot::channel();
+    let (node, facts_of_first) = (Arc::clone(&bed.app.node), facts.clone());
+    tokio::spawn(async move {
+        let turn = node.turn(&facts_of_first).await;
+        taken.send(()).unwrap();
+        let _ = until.await;
+        drop(turn);
+    });
+    first.await.unwrap();
+    for _ in 0..limits::SLOWED_PER_SOURCE_MAX {
+        let (node, facts) = (Arc::clone(&bed.app.node), facts.clone());
+        tokio::spawn(async move { drop(node.turn(&facts).await) });
+    }
+    while bed.app.node.waiting(&facts) < limits::SLOWED_PER_SOURCE_MAX {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_slows_down_only_what_is_guessed_and_only_from_there() {
+    let address: IpAddr = "192.0.2.7".parse().unwrap();
+    let bed = Bed::start().await;
+    let (end, until) = tokio::sync::oneshot::channel();
+    crowd(&bed, address, until).await;
+    let unlocked = bed.send(unlock(NAME, &PROOF).from(address)).await;
+    unlocked.is_problem(429, "limit");
+    assert_eq!(unlocked.header("retry-after"), Some("20"));
+
+    let (key, vault_id) = (VaultKey::generate(), random::vault_id(START_MS));
+    let wrong = create_vault("no such secret", &new_vault(&key, vault_id)).from(address);
+    bed.send(wrong).await.is_problem(429, "limit");
+    let right = create_vault(&bed.setup_secret(), &new_vault(&key, vault_id)).from(address);
+    let created = bed.send(right).await;
+    assert_eq!(created.status, 201, "whoever holds the setup secret waits for nobody");
+    let cell = created.read::<clavitor_core::api::VaultSummary>().cell;
+    let owner = Owner { key, vault_id, cell, token: String::new() };
+    assert_eq!(bed.send(start(NAME).from(address)).await.status, 200, "nothing is tried with it");
+    let signed_in = bed.send(bed.login(&owner, "http://localhost").await.from(address)).await;
+    assert_eq!(signed_in.status, 201, "a signature is not guessed");
+    assert_eq!(bed.send(unlock(NAME, &PROOF)).await.status, 200, "from elsewhere");
+
+    end.send(()).unwrap();
+    let facts = Facts { address: Some(address), ..Facts::default() };
+    while bed.app.node.waiting(&facts) == limits::SLOWED_PER_SOURCE_MAX {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bed.send(unlock(NAME, &PROOF).from(address)).await.status, 200, "in its turn");
 }

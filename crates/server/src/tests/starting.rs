@@ -4,18 +4,31 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use clavitor_core::change::LocalChange;
 use clavitor_core::edition::KeyringPort as _;
 use clavitor_core::exit;
+use clavitor_core::ids::CellId;
+use clavitor_core::order::Seq;
+use clavitor_core::replica::{Adopt, CommitObserver, ReplicaWrite, Role};
+use clavitor_core::replicator::ReplicationStatus;
 use clavitor_core::secret::SecretBytes;
 use clavitor_crypto::keyring::NodeKeyring;
+use clavitor_store::{Store, StoreOptions};
 
 use super::bed::{Bed, TestClock, config, get, new_id};
 use crate::app::{App, HostParts, StartError};
-use crate::config::KeyringPlace;
+use crate::config::{KeyringPlace, Overrides, Sources};
 use crate::data::{FolderError, KeyringFileError, NodeKeys};
 
 async fn start(folder: &Path) -> Result<App, StartError> {
     App::build(config(folder), HostParts { clock: Arc::new(TestClock::default()) }).await
+}
+
+/// Hears nothing.
+struct Deaf;
+
+impl CommitObserver for Deaf {
+    fn committed(&self, _: Seq) {}
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -166,6 +179,82 @@ async fn a_node_that_does_not_start_leaves_no_keyring_behind() {
     drop(taken);
     start(folder.path()).await.unwrap();
     assert!(keyring.exists());
+}
+
+/// Makes the stopped, empty node in `folder` a backup of a cell.
+async fn join(folder: &Path, cell: CellId) {
+    let clock = Arc::new(TestClock::default());
+    let options = StoreOptions { replicates: true, clock, cell, epoch_nonce: 1 };
+    let store = Store::open(&config(folder).data_dir.join("clavitor.db"), options).unwrap();
+    store.start(Arc::new(Deaf));
+    let pin = LocalChange { key: "replication/bootstrap-pin".to_owned(), value: Some(vec![1]) };
+    let (pop, role) = ("zurich-01".parse().unwrap(), Role::Backup);
+    let adopt = Adopt { cell: Some(cell), pop, role, local: vec![pin] };
+    let (done, adopted) = tokio::sync::oneshot::channel();
+    let reply = Box::new(move |answer: Result<_, _>| done.send(answer.map(|_| ())).unwrap());
+    store.replica().submit(ReplicaWrite::Adopt(Box::new(adopt)), reply);
+    adopted.await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || store.close()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_that_left_starts_as_a_node_of_its_own() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(TestClock::default()));
+    start(folder.path()).await.unwrap().drain().await;
+    let old = CellId::from_bytes([5; 16]);
+    join(folder.path(), old).await;
+    let refused = start(folder.path()).await.err().unwrap();
+    assert!(refused.to_string().contains("clavitor replication leave"), "{refused}");
+
+    crate::host::leave(&config(folder.path())).unwrap();
+    let bed = Bed { app: start(folder.path()).await.unwrap(), folder, clock };
+    let node = bed.app.store.node();
+    assert!(node.cell != old && node.role == Role::Primary && node.pop.is_none(), "{node:?}");
+    assert_eq!(bed.app.store.local("replication/bootstrap-pin").unwrap(), None, "nobody is pinned");
+    let owner = bed.owner().await;
+    assert_eq!(owner.cell, node.cell);
+    bed.app.drain().await;
+    let Bed { folder, app, .. } = bed;
+    drop(app);
+
+    let file = folder.path().join("clavitor.toml");
+    let text = "[replication]\npop = \"oslo-01\"\nrole = \"primary\"\nlisten = \"127.0.0.1:0\"\n";
+    std::fs::write(&file, text).unwrap();
+    let data_dir = Some(config(folder.path()).data_dir);
+    let flags = Overrides {
+        config: Some(file),
+        data_dir,
+        listen: Some("127.0.0.1:0".into()),
+        ..Overrides::default()
+    };
+    let loaded = Sources { env: &|_| None, flags }.load();
+    if !crate::edition::REPLICATES {
+        assert_eq!(loaded.unwrap_err().exit_code(), exit::OTHER_EDITION);
+        return;
+    }
+    let parts = HostParts { clock: Arc::new(TestClock::default()) };
+    let app = App::build(loaded.unwrap(), parts).await.unwrap();
+    let ReplicationStatus::Active(status) = app.node.replicator().status() else {
+        panic!("it is the primary of a cell of its own");
+    };
+    assert_eq!((status.cell, status.role), (node.cell, Role::Primary));
+    assert!(status.backups.is_empty() && status.upstream.is_none());
+    app.drain().await;
+}
+
+#[tokio::test]
+async fn what_a_dead_process_was_writing_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    drop(start(folder.path()).await.unwrap());
+    let abandoned = [folder.path().join("data.keyring.new-7"), data.join("setup-secret.new-4194304")];
+    let others = [folder.path().join("data.keyring.new-"), folder.path().join("data.keyring.new-copy")];
+    for path in abandoned.iter().chain(&others) {
+        std::fs::write(path, "key bytes").unwrap();
+    }
+    drop(start(folder.path()).await.unwrap());
+    assert!(abandoned.iter().all(|path| !path.exists()), "{abandoned:?}");
+    assert!(others.iter().all(|path| path.exists()), "somebody else's");
 }
 
 #[test]

@@ -25,11 +25,12 @@ const STATEMENTS_KEPT: usize = 64;
 
 /// Refuses an SQLite with the known fault.
 pub(crate) fn check_version() -> Result<(), OpenError> {
-    if rusqlite::version_number() < SQLITE_NEEDED.0 {
-        return Err(OpenError::SqliteTooOld {
-            found: rusqlite::version().to_owned(),
-            needed: SQLITE_NEEDED.1,
-        });
+    check(rusqlite::version_number(), rusqlite::version())
+}
+
+fn check(number: i32, name: &str) -> Result<(), OpenError> {
+    if number < SQLITE_NEEDED.0 {
+        return Err(OpenError::SqliteTooOld { found: name.to_owned(), needed: SQLITE_NEEDED.1 });
     }
     Ok(())
 }
@@ -66,4 +67,22 @@ fn settle(db: &Connection, cache_kib: i32) -> rusqlite::Result<()> {
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sqlite_with_the_known_fault_is_refused() {
+        for (number, name) in [(3_051_002, "3.51.2"), (3_050_999, "3.50.999"), (0, "?")] {
+            let error = check(number, name).unwrap_err();
+            assert!(matches!(error, OpenError::SqliteTooOld { .. }), "{error:?}");
+            assert!(error.to_string().contains(name) && error.to_string().contains("3.51.3"), "{error}");
+        }
+        for (number, name) in [(3_051_003, "3.51.3"), (3_052_000, "3.52.0"), (4_000_000, "4.0.0")] {
+            check(number, name).unwrap();
+        }
+        check_version().unwrap();
+    }
 }

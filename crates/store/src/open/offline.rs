@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use clavitor_core::ids::{RecordId, VaultId};
+use clavitor_core::ids::{CellId, RecordId, VaultId};
+use clavitor_core::kind::Kind;
 use clavitor_core::order::{Chain, Digest, Epoch, Seq};
 use clavitor_core::record::Record;
 use clavitor_core::replica::Role;
 use rusqlite::types::FromSqlError;
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, Transaction, params};
 
 use crate::columns;
 use crate::error::OpenError;
@@ -15,26 +16,38 @@ use crate::meta;
 use crate::open::{connection, file, load, migrate};
 use crate::writer::insert_lookups;
 
-/// Takes the node out of its cell: log, history, lineage and cursors go; records, audit rows, node-local values and
-/// what lies in quarantine stay. Afterwards it is a primary by itself, in any edition.
+/// Takes the node out of its cell: log, history, lineage and cursors go, and so does all that names the cell or its
+/// members: its id, the `pop` records, node-local values. The other records, audit rows and what lies in quarantine
+/// stay. Afterwards it is a primary by itself, in any edition; nobody's pin is left on it.
 ///
-/// The greatest epoch seen is kept, so that a later history of this file stands above all that it knew.
+/// The greatest epoch seen is kept, so that a later history of this file stands above all that it knew. The records
+/// keep their order; the gaps in it close when a later history numbers them anew.
+///
+/// - `cell`: a new id. Two nodes that name the same cell would take each other for members.
+/// - `kept_local`: the prefix of the node-local values that have nothing to do with a cell, and stay.
 ///
 /// # Errors
 /// [`OpenError`]; the file is as it was.
-pub fn leave_replication(path: &Path) -> Result<(), OpenError> {
+pub fn leave_replication(path: &Path, cell: CellId, kept_local: &str) -> Result<(), OpenError> {
     let mut db = open_existing(path)?;
     let state = load(&db, path)?;
-    leave(&mut db, state).map_err(|e| OpenError::sqlite(path, e))
+    leave(&mut db, state, cell, kept_local).map_err(|e| OpenError::sqlite(path, e))
 }
 
-fn leave(db: &mut Connection, before: meta::State) -> rusqlite::Result<()> {
+fn leave(db: &mut Connection, before: meta::State, cell: CellId, kept_local: &str) -> rusqlite::Result<()> {
     let tx = db.transaction()?;
     tx.execute_batch("DELETE FROM log; DELETE FROM peers;")?;
+    tx.execute(
+        "DELETE FROM lookups WHERE record_id IN (SELECT id FROM records WHERE kind = ?1)",
+        params![Kind::POP.0],
+    )?;
+    tx.execute("DELETE FROM records WHERE kind = ?1", params![Kind::POP.0])?;
+    tx.execute("DELETE FROM local WHERE substr(key, 1, length(?1)) <> ?1", params![kept_local])?;
     let mut state = before.clone();
     state.heads.chain = Chain::ZERO;
     state.heads.digest = Digest::ZERO;
     let place = state.place_mut();
+    place.cell = cell;
     place.pop = None;
     place.role = Role::Primary;
     place.history = Epoch::NONE;

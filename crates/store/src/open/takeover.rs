@@ -12,7 +12,7 @@ use crate::columns;
 use crate::error::OpenError;
 use crate::meta::{self, State};
 use crate::open::migrate;
-use crate::writer::{append_log, mint};
+use crate::writer::{NO_EPOCH_LEFT, append_log, mint};
 
 /// Takes the file over, in one transaction, after a copy of the whole was made beside it.
 pub(crate) fn take_over(
@@ -21,8 +21,11 @@ pub(crate) fn take_over(
     state: &mut State,
     epoch_nonce: u64,
 ) -> Result<(), OpenError> {
+    let mut minted = state.clone();
+    mint(&mut minted, epoch_nonce)
+        .ok_or_else(|| OpenError::Damaged { path: path.to_path_buf(), what: NO_EPOCH_LEFT.to_owned() })?;
     let copy = migrate::copy_before(db, path, ".before-replication")?;
-    let taken = renumber(db, state, epoch_nonce).map_err(|e| OpenError::sqlite(path, e))?;
+    let taken = renumber(db, state, minted).map_err(|e| OpenError::sqlite(path, e))?;
     tracing::info!(
         event = "history_minted",
         history = %taken.place.history,
@@ -33,10 +36,8 @@ pub(crate) fn take_over(
     Ok(())
 }
 
-fn renumber(db: &mut Connection, old: &State, epoch_nonce: u64) -> rusqlite::Result<State> {
+fn renumber(db: &mut Connection, old: &State, mut state: State) -> rusqlite::Result<State> {
     let tx = db.transaction()?;
-    let mut state = old.clone();
-    mint(&mut state, epoch_nonce);
     state.heads.seq = Seq::ZERO;
     state.heads.chain = Chain::ZERO;
     state.heads.digest = Digest::ZERO;

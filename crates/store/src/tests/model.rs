@@ -120,7 +120,7 @@ fn assert_is(node: &Node, model: &Model) {
     assert_eq!(node.store.count(Some(VAULT), Kind::ENTRY).unwrap(), living);
     assert_eq!(node.store.list(VAULT, Kind::ENTRY, None, 99).unwrap().len() as u64, living);
     for hash in 0..4 {
-        let found = node.store.find(VAULT, &title(hash), 99).unwrap();
+        let found = node.store.find(VAULT, &title(hash), None, 99).unwrap();
         let found: Vec<u8> = found.iter().map(|stored| stored.record.id.as_bytes()[0]).collect();
         let has =
             |modelled: &Modelled| modelled.content.as_ref().is_some_and(|c| c.lookups.contains(&title(hash)));

@@ -3,16 +3,21 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use clavitor_core::change::{LocalChange, Operation};
+use clavitor_core::change::{Change, Content, Expect, LocalChange, Operation, WriteError};
+use clavitor_core::ids::{CellId, VaultId};
 use clavitor_core::kind::Kind;
-use clavitor_core::order::{Chain, Epoch, Seq};
-use clavitor_core::replica::Role;
+use clavitor_core::order::{Chain, Epoch, Seq, Version};
+use clavitor_core::record::{Lookup, purpose};
+use clavitor_core::replica::{Adopt, ReplicaWrite, Role};
 use clavitor_crypto::chain;
 use rusqlite::Connection;
 
 use super::{ALL, CELL, Deaf, NONCE, Node, VAULT, create, delete, event, id, open, title, update};
 use crate::OpenError;
 use crate::open::{MIGRATIONS, Migration, migrate};
+
+/// The cell of a node that has left.
+const NEW_CELL: CellId = CellId::from_bytes([0x0e; 16]);
 
 fn refused(path: &Path, replicates: bool) -> OpenError {
     match open(path, replicates) {
@@ -208,7 +213,7 @@ fn an_edition_that_does_not_replicate_refuses_a_history_until_it_is_left() {
     assert!(error.to_string().contains("clavitor replication leave"), "{error}");
     let history = open(&path, true).unwrap().node().position.history;
 
-    crate::leave_replication(&path).unwrap();
+    crate::leave_replication(&path, NEW_CELL, "server/").unwrap();
     let store = open(&path, false).unwrap();
     store.start(std::sync::Arc::new(Deaf));
     let node = store.node();
@@ -231,9 +236,82 @@ fn a_joined_backup_without_changes_is_refused_as_well() {
     let _folder = node.close();
     assert!(matches!(refused(&path, false), OpenError::HasHistory { .. }));
     assert!(matches!(
-        crate::leave_replication(&path.with_extension("other")),
+        crate::leave_replication(&path.with_extension("other"), NEW_CELL, "server/"),
         Err(OpenError::Missing { .. })
     ));
+}
+
+/// A change of a member's record.
+fn pop(number: u8, expect: Expect, content: Option<Content>) -> Change {
+    Change { id: id(number), vault_id: VaultId::NIL, kind: Kind::POP, expect, content }
+}
+
+#[test]
+fn whoever_leaves_a_cell_takes_nothing_of_it_along() {
+    let primary = Node::member(Role::Primary);
+    let lookup = Lookup { purpose: purpose::POP_NAME, hash: [9; 32] };
+    let member = || Some(Content { lookups: vec![lookup], payload: b"pin".to_vec() });
+    primary.change(vec![create(1, b"a"), pop(11, Expect::Absent, member())]).unwrap();
+    primary.change(vec![pop(12, Expect::Absent, member()), create(2, b"b")]).unwrap();
+    primary.change(vec![pop(12, Expect::Version(Version(1)), None)]).unwrap();
+    let backup = Node::member(Role::Backup);
+    backup.apply(super::sent(primary.log(0, super::ALL))).unwrap();
+    let key = |key: &str| LocalChange { key: key.to_owned(), value: Some(vec![1]) };
+    let local = ["replication/bootstrap-pin", "invitation/x", "server/keyring", "server0"].map(key).to_vec();
+    backup.write(Operation { local, ..Operation::default() }).unwrap();
+    let seen = backup.store.node().epoch_seen;
+    let path = backup.path();
+    let _folder = backup.close();
+
+    crate::leave_replication(&path, NEW_CELL, "server/").unwrap();
+    let check = |store: &crate::Store, entries: u64| {
+        let node = store.node();
+        assert_eq!((node.cell, node.role, node.pop), (NEW_CELL, Role::Primary, None));
+        assert_eq!(
+            (store.count(None, Kind::ENTRY).unwrap(), store.count(None, Kind::POP).unwrap()),
+            (entries, 0)
+        );
+        assert!(store.find(VaultId::NIL, &lookup, None, 9).unwrap().is_empty());
+        assert!(store.get(VaultId::NIL, id(12)).unwrap().is_none(), "tombstones go too");
+        let local = store.replica().local_with_prefix("").unwrap();
+        assert_eq!(local.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["server/keyring"]);
+    };
+    let community = open(&path, false).unwrap();
+    community.start(std::sync::Arc::new(Deaf));
+    check(&community, 2);
+    super::block_on(community.write(Operation { changes: vec![create(3, b"c")], ..Operation::default() }))
+        .unwrap();
+    community.close().unwrap();
+
+    let store = open(&path, true).unwrap();
+    store.start(std::sync::Arc::new(Deaf));
+    check(&store, 3);
+    let adopt = Adopt { cell: None, pop: "oslo-01".parse().unwrap(), role: Role::Primary, local: Vec::new() };
+    super::submit(&*store.replica(), ReplicaWrite::Adopt(Box::new(adopt))).unwrap();
+    let node = store.node();
+    assert_eq!((node.cell, node.position.seq), (NEW_CELL, Seq(3)), "numbered anew without a gap");
+    assert!(node.position.history > seen);
+    let sum = store.recompute_digest().unwrap();
+    assert_eq!((sum.digest, store.verify_audit().unwrap().rows), (sum.kept, 0));
+    store.close().unwrap();
+}
+
+#[test]
+fn the_last_epoch_has_none_above_it() {
+    let folder = community();
+    let path = folder.path().join("clavitor.db");
+    let last = crate::columns::epoch_bytes(Epoch { number: u64::MAX, nonce: 1 });
+    Connection::open(&path).unwrap().execute("UPDATE meta SET epoch_seen = ?1", [last]).unwrap();
+    let error = refused(&path, true);
+    assert!(matches!(error, OpenError::Damaged { .. }) && error.to_string().contains("epoch"), "{error}");
+    assert!(!folder.path().join("clavitor.db.before-replication").exists());
+    Connection::open(&path).unwrap().execute("DELETE FROM records", []).unwrap();
+    Connection::open(&path).unwrap().execute("UPDATE meta SET head = 0", []).unwrap();
+    let store = open(&path, true).unwrap();
+    store.start(std::sync::Arc::new(Deaf));
+    let operation = Operation { changes: vec![create(1, b"a")], ..Operation::default() };
+    let error = super::block_on(store.write(operation)).unwrap_err();
+    assert!(matches!(&error, WriteError::Disk(text) if text.contains("epoch")), "{error:?}");
 }
 
 #[test]
@@ -268,7 +346,7 @@ fn a_community_file_is_taken_over_in_one_migration() {
     let sum = store.recompute_digest().unwrap();
     assert_eq!((sum.digest, sum.kept), (node.digest, node.digest));
     assert_eq!(store.verify_audit().unwrap().rows, 1);
-    assert!(store.find(VAULT, &title(1), 1).unwrap().is_empty());
+    assert!(store.find(VAULT, &title(1), None, 1).unwrap().is_empty());
 
     store.close().unwrap();
     assert_eq!(open(&path, true).unwrap().node().position, node.position, "it happens once");

@@ -175,7 +175,7 @@ fn what_is_over_a_limit_is_refused() {
 fn lookups_follow_their_record() {
     let node = Node::new(false);
     let found = |number| {
-        let records = node.store.find(VAULT, &title(number), 10).unwrap();
+        let records = node.store.find(VAULT, &title(number), None, 10).unwrap();
         records.iter().map(|stored| stored.record.id).collect::<Vec<_>>()
     };
     let with = |lookups: &[u8]| {
@@ -187,8 +187,14 @@ fn lookups_follow_their_record() {
     assert_eq!((found(1), found(2)), (vec![id(1)], vec![id(1), id(2)]));
     node.change(vec![change(1, Expect::Version(Version(1)), with(&[2, 3]))]).unwrap();
     assert_eq!((found(1), found(2), found(3)), (vec![], vec![id(1), id(2)], vec![id(1)]));
-    assert_eq!(node.store.find(VAULT, &title(2), 1).unwrap().len(), 1, "the limit holds");
-    assert!(node.store.find(VaultId::NIL, &title(2), 9).unwrap().is_empty(), "a lookup stays in its vault");
+    assert_eq!(node.store.find(VAULT, &title(2), None, 1).unwrap().len(), 1, "the limit holds");
+    let above = node.store.find(VAULT, &title(2), Some(id(1)), 9).unwrap();
+    assert_eq!(above.iter().map(|stored| stored.record.id).collect::<Vec<_>>(), [id(2)], "only those above");
+    assert!(node.store.find(VAULT, &title(2), Some(id(2)), 9).unwrap().is_empty());
+    assert!(
+        node.store.find(VaultId::NIL, &title(2), None, 9).unwrap().is_empty(),
+        "a lookup stays in its vault"
+    );
     node.change(vec![delete(1, 2)]).unwrap();
     assert_eq!((found(2), found(3)), (vec![id(2)], vec![]));
 
@@ -196,8 +202,8 @@ fn lookups_follow_their_record() {
     let folder = node.close();
     crate::rebuild_lookups(&path).unwrap();
     let store = super::open(&path, false).unwrap();
-    assert_eq!(store.find(VAULT, &title(2), 9).unwrap().len(), 1);
-    assert!(store.find(VAULT, &title(3), 9).unwrap().is_empty());
+    assert_eq!(store.find(VAULT, &title(2), None, 9).unwrap().len(), 1);
+    assert!(store.find(VAULT, &title(3), None, 9).unwrap().is_empty());
     drop(folder);
 }
 

@@ -98,8 +98,8 @@ fn a_backup_reaches_the_same_state_by_any_cut() {
         assert_eq!(backup.store.node().epoch_seen, primary.store.node().position.history);
         assert_eq!(*backup.store.head().borrow(), Seq(8));
         assert_eq!(
-            backup.store.find(VAULT, &super::title(1), 1),
-            primary.store.find(VAULT, &super::title(1), 1)
+            backup.store.find(VAULT, &super::title(1), None, 1),
+            primary.store.find(VAULT, &super::title(1), None, 1)
         );
     }
 }
@@ -449,10 +449,10 @@ fn a_deleted_record_is_deleted_on_the_backup_too() {
     };
     primary.change(vec![titled]).unwrap();
     backup.apply(sent(primary.log(0, ALL))).unwrap();
-    assert_eq!(backup.store.find(VAULT, &super::title(7), 9).unwrap().len(), 1);
+    assert_eq!(backup.store.find(VAULT, &super::title(7), None, 9).unwrap().len(), 1);
     primary.change(vec![delete(7, 1)]).unwrap();
     backup.apply(sent(primary.log(9, ALL))).unwrap();
-    assert!(backup.store.find(VAULT, &super::title(7), 9).unwrap().is_empty());
+    assert!(backup.store.find(VAULT, &super::title(7), None, 9).unwrap().is_empty());
     assert!(backup.store.get(VAULT, id(7)).unwrap().unwrap().record.deleted);
     assert_equal(&primary, &backup);
 }

@@ -10,6 +10,9 @@ use crate::writer::{Log, Writer};
 impl Writer {
     /// Writes what a joined or newly started member is.
     ///
+    /// An empty node may join a cell at any epoch: it has no history that a jump could fence, and whom it joins is pinned.
+    /// [`clavitor_core::limits::EPOCH_JUMP_MAX`] is for promotions of members that have one.
+    ///
     /// A node with changes of its own keeps its cell and its role: it may only learn its name. Another role for it is
     /// a promotion or a demotion, which go another way.
     pub(crate) fn adopt(&mut self, adopt: Adopt) -> Result<(), Refusal> {
@@ -35,7 +38,7 @@ impl Writer {
             place.history = Epoch::NONE;
         }
         if role == Role::Primary {
-            self.mint_history();
+            self.mint_history()?;
         }
         set_local(&self.db, &local)?;
         Ok(())

@@ -35,7 +35,8 @@ impl Writer {
         })
     }
 
-    /// Epoch, role and history. An empty node takes the history of the first batch that it is sent.
+    /// Epoch, role and history. An empty node takes the history of the first batch that it is sent,
+    /// at whatever epoch its pinned primary is.
     fn check_sender(&self, batch: &PreparedBatch) -> Result<(), ApplyError> {
         let place = &self.state.place;
         if batch.epoch < place.epoch_seen {

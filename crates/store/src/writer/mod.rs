@@ -8,7 +8,7 @@ mod records;
 mod thread;
 
 pub(crate) use apply::quarantined;
-pub(crate) use records::{Log, Previous, append_log, insert_lookups, mint, previous};
+pub(crate) use records::{Log, NO_EPOCH_LEFT, Previous, append_log, insert_lookups, mint, previous};
 pub(crate) use thread::{Job, Reply, WriterThread, spawn};
 
 use std::sync::Arc;

@@ -18,7 +18,7 @@ impl Writer {
             if place.role != Role::Primary || place.halted.is_some() {
                 return Err(WriteError::ReadOnly.into());
             }
-            self.mint_history();
+            self.mint_history()?;
         }
         for (index, guard) in operation.guards.iter().enumerate() {
             if !holds(&self.db, guard)? {

@@ -1,5 +1,6 @@
 //! Rows of `records`, `lookups` and `log`, and what each does to chain and digest.
 
+use clavitor_core::change::WriteError;
 use clavitor_core::ids::{RecordId, VaultId};
 use clavitor_core::kind::Kind;
 use clavitor_core::order::{Epoch, Seq, Version};
@@ -90,19 +91,29 @@ impl Writer {
     }
 
     /// Names the history in which this node numbers its changes, where it has none yet.
-    pub(crate) fn mint_history(&mut self) {
+    ///
+    /// # Errors
+    /// [`WriteError::Disk`] where no epoch is left: the file is damaged.
+    pub(crate) fn mint_history(&mut self) -> Result<(), WriteError> {
         if self.log == Log::Kept && self.state.place.history == Epoch::NONE {
-            mint(&mut self.state, self.epoch_nonce);
+            mint(&mut self.state, self.epoch_nonce)
+                .ok_or_else(|| WriteError::Disk(NO_EPOCH_LEFT.to_owned()))?;
         }
+        Ok(())
     }
 }
 
-/// Mints a history above every epoch that this node has seen.
-pub(crate) fn mint(state: &mut State, nonce: u64) {
+/// What is told where [`mint`] cannot.
+pub(crate) const NO_EPOCH_LEFT: &str = "it has seen the last epoch that there is, and none is above it";
+
+/// Mints a history above every epoch that this node has seen; `None`, and nothing changed, where none is.
+#[must_use]
+pub(crate) fn mint(state: &mut State, nonce: u64) -> Option<()> {
+    let number = state.place.epoch_seen.number.checked_add(1)?;
     let place = state.place_mut();
-    let epoch = Epoch { number: place.epoch_seen.number + 1, nonce };
-    place.history = epoch;
-    place.epoch_seen = epoch;
+    place.history = Epoch { number, nonce };
+    place.epoch_seen = place.history;
+    Some(())
 }
 
 /// Appends one row to the log; `heads` carry chain and digest as they are at `seq`.
