@@ -49,6 +49,10 @@ impl Node {
             return Err(Refusal::invalid("?limit", format!("1 to {}", limits::PAGE_ITEMS_MAX)));
         }
         let after = query.cursor.as_deref().map(read_cursor).transpose()?;
+        if query.limit <= limits::INLINE_ROWS_MAX {
+            // What an agent asks by title or host is a point read: shorter than the way to another thread and back.
+            return self.page(owner, &query.filter, after, query.limit);
+        }
         let node = Arc::clone(self);
         super::blocking(move || node.page(owner, &query.filter, after, query.limit)).await?
     }
