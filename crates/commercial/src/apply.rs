@@ -59,24 +59,26 @@ impl Node {
             Ok(submission) => submission,
             Err(refusal) => return Reply::Refused(refusal),
         };
-        let changes_members = submission.batch.entries.iter().any(|entry| is_pop_record(&entry.record));
         let reply = self.submit(submission).await;
         if let Reply::Ack(ack) = &reply {
             self.note_quarantined(ack.quarantined);
             self.heard_from_primary();
-            if changes_members && let Err(error) = self.members_changed().await {
-                tracing::error!(%error, "the members could not be read again; pins stay as they were");
-            }
         }
         reply
     }
 
-    /// Hands a batch to the writer. What comes of it reaches the receiver also when nobody waits here any more.
+    /// Hands a batch to the writer. What comes of it reaches the receiver, and the members where a `pop` record came
+    /// with it, also when nobody waits here any more.
     async fn submit(&self, submission: Submission) -> Reply {
         let Submission { batch, asked } = submission;
         let (tx, rx) = oneshot::channel();
         let (receiver, store) = (Arc::clone(&self.receiver), Arc::clone(&self.common.store));
+        let changes_members = batch.entries.iter().any(|entry| is_pop_record(&entry.record));
+        let members = Arc::clone(&self.common.members);
         let done = Box::new(move |outcome| {
+            if changes_members {
+                members.changed();
+            }
             let node = store.node();
             let mut receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = tx.send(receiver.applied(&node, asked, outcome));

@@ -13,6 +13,7 @@ use clavitor_core::order::Fingerprint;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ED25519, PublicKeyData as _, SigningKey as _,
 };
+use rustix::fs::{CWD, RenameFlags};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
@@ -125,16 +126,21 @@ pub(crate) fn parse_fingerprint(text: &str) -> Option<Fingerprint> {
     Some(Fingerprint(bytes))
 }
 
-/// Writes a file that must not exist yet: a temporary file beside it, synced, then given its name.
+/// Writes a file that must not exist yet: a temporary file beside it, synced, then given its name. What appeared there
+/// meanwhile is never overwritten.
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
+    temporary.push(format!(".new-{}", std::process::id()));
     let temporary = PathBuf::from(temporary);
     let _ = fs::remove_file(&temporary);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&temporary, path)?;
+    let renamed = rustix::fs::renameat_with(CWD, &temporary, CWD, path, RenameFlags::NOREPLACE);
+    if let Err(error) = renamed {
+        let _ = fs::remove_file(&temporary);
+        return Err(error.into());
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::File::open(folder)?.sync_all()
 }
@@ -169,6 +175,17 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
         assert_eq!(parse_fingerprint(&made.fingerprint().to_string()), Some(made.fingerprint()));
         assert_eq!(parse_fingerprint("ab"), None);
+    }
+
+    #[test]
+    fn what_appears_meanwhile_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
+        let refused = Identity::load_or_create(&path).unwrap_err().to_string();
+        assert!(refused.contains("could not be written"), "{refused}");
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink(), "it is still what it was");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The members of the cell as this node knows them: the `pop` records, which are the pin store, held in memory.
 //!
-//! Read from the store at start and after each change of a `pop` record, never per request. Whoever waits on a pin
-//! waits on the watch channel of the view. Deliberately absent: writing members, which is an operator's or a join's.
+//! Read from the store at start and after each change of a `pop` record, never per request. The writer says that one
+//! has changed ([`Members::changed`]), so that the view follows also where nobody waits for the write any more. Whoever
+//! waits on a pin waits on the watch channel of the view. Deliberately absent: writing members, which is an operator's
+//! or a join's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clavitor_core::ids::{PopName, RecordId};
 use clavitor_core::kind::Kind;
@@ -67,6 +69,10 @@ pub(crate) struct Members {
     store: Arc<dyn ReplicaStore>,
     own: Fingerprint,
     view: watch::Sender<Arc<MemberView>>,
+    /// Poked when a `pop` record may have changed.
+    changes: watch::Sender<()>,
+    /// Held while the members are read and shown: of two readings the later one stays.
+    reading: Mutex<()>,
 }
 
 impl Members {
@@ -76,7 +82,13 @@ impl Members {
     /// [`ReadError`] when the store fails.
     pub(crate) fn load(store: Arc<dyn ReplicaStore>, own: Fingerprint) -> Result<Self, ReadError> {
         let view = Arc::new(read(store.as_ref(), own)?);
-        Ok(Self { store, own, view: watch::Sender::new(view) })
+        Ok(Self {
+            store,
+            own,
+            view: watch::Sender::new(view),
+            changes: watch::Sender::new(()),
+            reading: Mutex::default(),
+        })
     }
 
     /// The members now.
@@ -89,18 +101,31 @@ impl Members {
         self.view.subscribe()
     }
 
+    /// Says that a `pop` record may have changed. For the writer's callbacks: never waits.
+    pub(crate) fn changed(&self) {
+        self.changes.send_replace(());
+    }
+
+    /// To learn that a `pop` record may have changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
     /// Reads them again and tells those who wait, if anything changed. Blocks.
+    ///
+    /// - returns: the members as the store has them, at least as new as the call.
     ///
     /// # Errors
     /// [`ReadError`] when the store fails; the old view stays.
-    pub(crate) fn refresh(&self) -> Result<(), ReadError> {
+    pub(crate) fn refresh(&self) -> Result<Arc<MemberView>, ReadError> {
+        let _turn = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = Arc::new(read(self.store.as_ref(), self.own)?);
         self.view.send_if_modified(|view| {
             let changed = *view != fresh;
-            *view = fresh;
+            *view = Arc::clone(&fresh);
             changed
         });
-        Ok(())
+        Ok(fresh)
     }
 }
 
@@ -140,4 +165,65 @@ pub(crate) fn is_pop_record(record: &[u8]) -> bool {
         decoder.decode::<Kind>()
     })();
     kind.is_ok_and(|kind| kind == Kind::POP)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use clavitor_core::ids::VaultId;
+    use clavitor_core::order::Seq;
+    use clavitor_core::record::{Record, StoredRecord};
+
+    use super::*;
+    use crate::join::primary::member_content;
+    use crate::testing::FakeStore;
+
+    fn pop_record(name: &str) -> StoredRecord {
+        let member = Member {
+            pop: name.parse().unwrap(),
+            url: String::new(),
+            public_url: String::new(),
+            key: Fingerprint([7; 32]),
+            may_lead: false,
+            blind: false,
+        };
+        let content = member_content(&member);
+        let record = Record {
+            id: clavitor_crypto::random::record_id(1),
+            vault_id: VaultId::NIL,
+            kind: Kind::POP,
+            version: Version::FIRST,
+            deleted: false,
+            lookups: content.lookups,
+            payload: content.payload,
+            updated_at_ms: 1,
+        };
+        StoredRecord { seq: Seq(1), record }
+    }
+
+    #[test]
+    fn of_two_readings_at_once_the_later_one_stays() {
+        let store = FakeStore::primary("a");
+        let members = Arc::new(Members::load(store.clone(), Fingerprint([1; 32])).unwrap());
+        store.pops.lock().unwrap().push(pop_record("zurich-01"));
+        // While the first reading is under way, the member goes and a second reading begins.
+        let (tx, rx) = mpsc::channel();
+        let (finished, is_finished) = mpsc::channel();
+        let (store_again, members_again) = (store.clone(), Arc::clone(&members));
+        *store.within_reading.lock().unwrap() = Some(Box::new(move || {
+            store_again.pops.lock().unwrap().clear();
+            std::thread::spawn(move || {
+                members_again.refresh().unwrap();
+                let _ = finished.send(());
+                tx.send(()).unwrap();
+            });
+            // Whoever lets the second get ahead of the first is given the time for it.
+            let _ = is_finished.recv_timeout(Duration::from_millis(50));
+        }));
+        members.refresh().unwrap();
+        rx.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(members.now().all().is_empty(), "the member that is gone is not pinned again");
+    }
 }

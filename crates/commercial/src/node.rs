@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clavitor_core::alerts::Alerts;
 use clavitor_core::audit::{Action, Actor, AuditEvent, AuditSealer, Outcome, SealedAudit};
+use clavitor_core::change::{Committed, Operation, WriteError};
 use clavitor_core::clock::Clock;
 use clavitor_core::edition::KeyringPort;
 use clavitor_core::ids::{PopName, VaultId};
@@ -22,10 +23,14 @@ use url::Url;
 
 use crate::config::Replication;
 use crate::identity::Identity;
-use crate::members::Members;
+use crate::members::{MemberView, Members};
 use crate::refusals::Refusals;
+use crate::store_calls;
 use crate::worker::peers::Peers;
 use crate::worker::upstream::Upstream;
+
+/// After the members could not be read: the wait before they are read again.
+const REREAD_AFTER: Duration = Duration::from_secs(1);
 
 /// What every task and every route may use.
 pub(crate) struct Common {
@@ -48,6 +53,26 @@ impl Common {
     /// Both clocks, for a step of a machine.
     pub(crate) fn now(&self) -> Now {
         Now { monotonic_ms: self.clock.monotonic_ms(), wall_ms: self.clock.now_ms() }
+    }
+
+    /// Commits an operation of the node. Pins and backups follow it also when the future is dropped.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing was changed.
+    pub(crate) async fn commit(&self, operation: Operation) -> Result<Committed, WriteError> {
+        self.commit_holding(operation, ()).await
+    }
+
+    /// Likewise; what is `held` is dropped when the writer has answered, whether or not anybody waits.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing was changed.
+    pub(crate) async fn commit_holding(
+        &self,
+        operation: Operation,
+        held: impl Send + 'static,
+    ) -> Result<Committed, WriteError> {
+        store_calls::commit(self.store.as_ref(), &self.members, operation, held).await
     }
 
     /// Seals an audit row about the cell's members.
@@ -89,7 +114,7 @@ pub(crate) struct Node {
     /// How many records lie in quarantine here, as known last.
     pub(crate) quarantined: Arc<AtomicU64>,
     /// One join at a time.
-    pub(crate) joining: Semaphore,
+    pub(crate) joining: Arc<Semaphore>,
     /// Ends the listener and its connections.
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -105,21 +130,46 @@ impl Node {
         self.receiver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the members again, and lets pins and backups follow them.
+    /// The members as the store has them now; pins and backups follow them.
     ///
     /// # Errors
     /// [`ReadError`] when the store fails; the old view stays.
-    pub(crate) async fn members_changed(&self) -> Result<(), ReadError> {
+    pub(crate) async fn read_members(&self) -> Result<Arc<MemberView>, ReadError> {
         let members = Arc::clone(&self.common.members);
         let refreshed = tokio::task::spawn_blocking(move || members.refresh()).await;
-        refreshed.unwrap_or_else(|error| Err(ReadError(error.to_string())))?;
+        let view = refreshed.unwrap_or_else(|error| Err(ReadError(error.to_string())))?;
         self.follow_members();
-        Ok(())
+        Ok(view)
+    }
+
+    /// The task that lets pins and backups follow every change of a `pop` record, whoever made it and whether or not
+    /// they still wait. Sleeps without a timer; reads once at its start, since changes may have come before it.
+    pub(crate) async fn keep_members(self: Arc<Self>) {
+        let (mut changes, mut stop) = (self.common.members.changes(), self.stop.subscribe());
+        loop {
+            changes.mark_unchanged();
+            let read = self.read_members().await;
+            let wait = async {
+                match read {
+                    Ok(_) => changes.changed().await.is_ok(),
+                    Err(error) => {
+                        tracing::error!(%error, "the members could not be read; pins stay as they were, it is tried again");
+                        tokio::time::sleep(REREAD_AFTER).await;
+                        true
+                    }
+                }
+            };
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                goes_on = wait => if !goes_on { return },
+            }
+            self.common.wakeups.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// On a primary: one task for each other member.
-    pub(crate) fn follow_members(&self) {
-        if self.upstream.is_none() && !*self.stop.borrow() {
+    fn follow_members(&self) {
+        if self.upstream.is_none() {
             self.peers.follow_members(&self.common, |member| self.url_of(member));
         }
     }
@@ -132,9 +182,7 @@ impl Node {
 
     /// Stops within the deadline: what is being sent is finished, then all tasks end.
     pub(crate) async fn drain(&self, deadline: Duration) {
-        for peer in self.peers.all() {
-            peer.stop();
-        }
+        self.peers.stop();
         if let Some(upstream) = &self.upstream {
             upstream.stop();
         }

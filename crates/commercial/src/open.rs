@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use axum::Router;
 use clavitor_core::alerts::Alerts;
@@ -31,8 +32,9 @@ use crate::replicator::{Active, NotConfigured};
 use crate::transport::client::PeerClient;
 use crate::transport::listener::{self, Listening};
 use crate::worker::peers::Peers;
+use crate::worker::supervise::supervise;
 use crate::worker::upstream::Upstream;
-use crate::{routes, store_calls, tls};
+use crate::{routes, tls};
 
 /// Opens the edition. Called inside the async runtime, before the store's writer starts; the POP listener is bound when
 /// it returns, and serves at once.
@@ -41,14 +43,24 @@ use crate::{routes, store_calls, tls};
 /// [`EditionError::Config`] with every problem of the tables; [`EditionError::Failed`]: the identity, the address, the
 /// members, a backup that has not joined, a member without its table.
 pub fn open(input: EditionInput) -> Result<Edition<Router>, EditionError> {
-    let Config { replication, webhook } = read_config(&input)?;
+    open_with(&input, |alerts| alerts).map(|(edition, _)| edition)
+}
+
+/// Opens the edition, and gives the replicating node with it, where there is one.
+///
+/// - `tell`: what the node's alerts go through.
+pub(crate) fn open_with(
+    input: &EditionInput,
+    tell: impl FnOnce(Arc<dyn Alerts>) -> Arc<dyn Alerts>,
+) -> Result<(Edition<Router>, Option<Arc<Node>>), EditionError> {
+    let Config { replication, webhook } = read_config(input)?;
     let webhook = webhook.as_ref().map(Webhook::open).transpose()?;
     let node = input.store.node();
     let pop = node.pop.as_ref().or(replication.as_ref().map(|table| &table.pop)).map(ToString::to_string);
-    let alerts: Arc<dyn Alerts> = OperatorAlerts::start(Arc::clone(&input.clock), pop, webhook);
-    let replicator: Arc<dyn Replicator> = match (replication, node.pop) {
-        (Some(table), _) => Arc::new(Active(open_node(&input, table, Arc::clone(&alerts))?)),
-        (None, None) => Arc::new(NotConfigured),
+    let alerts = tell(OperatorAlerts::start(Arc::clone(&input.clock), pop, webhook));
+    let node = match (replication, node.pop) {
+        (Some(table), _) => Some(open_node(input, table, Arc::clone(&alerts))?),
+        (None, None) => None,
         (None, Some(pop)) => {
             return Err(EditionError::Failed {
                 what: format!(
@@ -58,7 +70,11 @@ pub fn open(input: EditionInput) -> Result<Edition<Router>, EditionError> {
             });
         }
     };
-    Ok(Edition { replicator, alerts, routes: None, fallback: None })
+    let replicator: Arc<dyn Replicator> = match &node {
+        Some(node) => Arc::new(Active(Arc::clone(node))),
+        None => Arc::new(NotConfigured),
+    };
+    Ok((Edition { replicator, alerts, routes: None, fallback: None }, node))
 }
 
 /// The edition's tables; none where there is no file.
@@ -81,11 +97,13 @@ fn open_node(
     let state = input.store.node();
     let role = place_in_cell(input, &table, &state)?;
     let identity = Identity::load_or_create(&identity_file(input, Some(&table)))?;
-    let members = Members::load(Arc::clone(&input.store), identity.fingerprint());
-    let members = Arc::new(members.map_err(|error| EditionError::Failed {
+    let unread = |error| EditionError::Failed {
         what: format!("the members could not be read: {error}"),
         remedy: "check the data folder".to_owned(),
-    })?);
+    };
+    let members = Members::load(Arc::clone(&input.store), identity.fingerprint()).map_err(unread)?;
+    let members = Arc::new(members);
+    let quarantined = input.store.quarantined().map_err(unread)?;
     let (tcp, listen) = listener::bind(table.listen)?;
     let url = table.url.clone().or_else(|| url_of(listen));
     let refusals =
@@ -112,8 +130,8 @@ fn open_node(
         peers: Peers::default(),
         upstream: upstream.as_ref().map(|(upstream, _)| Arc::clone(upstream)),
         receiver: Arc::new(std::sync::Mutex::new(Receiver::new(BATCH_LIMITS))),
-        quarantined: Default::default(),
-        joining: Semaphore::new(1),
+        quarantined: Arc::new(AtomicU64::new(quarantined)),
+        joining: Arc::new(Semaphore::new(1)),
         stop: watch::Sender::new(false),
     });
     start(&node, tcp, upstream, own_member(input, &node))?;
@@ -218,14 +236,18 @@ fn start(
         Arc::clone(&common.refusals),
     );
     common.tasks.spawn(listening.run(tcp, node.stop.subscribe()));
+    let keeper = Arc::clone(node);
+    common.tasks.spawn(supervise(Arc::clone(&common.alerts), "members".to_owned(), move || {
+        Arc::clone(&keeper).keep_members()
+    }));
     match upstream {
         Some((upstream, client)) => upstream.start(common, client),
         None => {
             let change =
                 own_change(known.and_then(|known| Some((known.record?, &known.member))), &own, common);
-            let node = Arc::clone(node);
-            let after = async move { node.begin_as_primary(change).await };
-            common.tasks.spawn(after);
+            if let Some(change) = change {
+                common.tasks.spawn(store_own(Arc::clone(common), change));
+            }
         }
     }
     Ok(())
@@ -250,19 +272,11 @@ fn own_change(
     }
 }
 
-impl Node {
-    /// Writes the node's own record, then starts one task for each backup. Waits for the store's writer.
-    async fn begin_as_primary(&self, change: Option<Change>) {
-        if let Some(change) = change {
-            let operation = Operation { changes: vec![change], ..Operation::default() };
-            match store_calls::commit(self.common.store.as_ref(), operation).await {
-                Ok(_) | Err(WriteError::Closed) => {}
-                Err(error) => tracing::error!(%error, "this node's own record could not be stored"),
-            }
-        }
-        if let Err(error) = self.members_changed().await {
-            tracing::error!(%error, "the members could not be read");
-        }
-        self.follow_members();
+/// Writes the node's own record. Waits for the store's writer.
+async fn store_own(common: Arc<Common>, change: Change) {
+    let operation = Operation { changes: vec![change], ..Operation::default() };
+    match common.commit(operation).await {
+        Ok(_) | Err(WriteError::Closed) => {}
+        Err(error) => tracing::error!(%error, "this node's own record could not be stored"),
     }
 }

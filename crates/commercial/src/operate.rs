@@ -14,6 +14,7 @@ use crate::config::pop_url;
 use crate::identity::parse_fingerprint;
 use crate::join::invitation::{Invitation, InvitationSecret, LOCAL_PREFIX, OpenInvitation, local_key};
 use crate::join::primary::{kept_as, unchanged};
+use crate::members::{MemberView, name_lookup};
 use crate::node::Node;
 use crate::store_calls;
 
@@ -52,7 +53,8 @@ impl Node {
     async fn invite(&self, invite: Invite) -> Result<OperatorAnswer, OperateError> {
         let common = &self.common;
         self.must_be_primary()?;
-        let (key, url) = self.check_invite(&invite)?;
+        let view = self.read_members().await.map_err(|error| unread(&error))?;
+        let (key, url) = self.check_invite(&view, &invite)?;
         let own_url = self.url.as_ref().ok_or_else(|| {
             refused(
                 "no-own-url",
@@ -63,7 +65,7 @@ impl Node {
         let now_ms = common.clock.now_ms();
         let kept = self.invitations().await?;
         let open = kept.iter().filter(|(_, _, invitation)| invitation.is_open(now_ms)).count();
-        if open + common.members.now().all().len() >= limits::MEMBERS_MAX {
+        if open + view.all().len() >= limits::MEMBERS_MAX {
             let what = format!("a cell has at most {} members and open invitations", limits::MEMBERS_MAX);
             return Err(refused("too-many-members", &what, "remove one first: clavitor pop remove NAME"));
         }
@@ -85,7 +87,10 @@ impl Node {
         let mut local = vec![kept_as(&invite.pop, &opened)];
         local.extend(forgotten.map(|(pop, _, _)| LocalChange { key: local_key(pop), value: None }));
         let operation = Operation {
-            guards: vec![Guard::LocalIs { key: local_key(&invite.pop), value: before }],
+            guards: vec![
+                Guard::LocalIs { key: local_key(&invite.pop), value: before },
+                no_member(&invite.pop),
+            ],
             local,
             audit: vec![common.audit_row(Action::PopInvite, Actor::Node, None, Some(invite.pop.to_string()))],
             changes: Vec::new(),
@@ -103,8 +108,11 @@ impl Node {
     }
 
     /// The key and the URL of an invitation, if all of it is possible.
-    fn check_invite(&self, invite: &Invite) -> Result<(Option<Fingerprint>, String), OperateError> {
-        let view = self.common.members.now();
+    fn check_invite(
+        &self,
+        view: &MemberView,
+        invite: &Invite,
+    ) -> Result<(Option<Fingerprint>, String), OperateError> {
         if view.named(&invite.pop).is_some() || invite.pop == self.own_name() {
             let what = format!("{} is already a member", invite.pop);
             return Err(refused("pop-exists", &what, "choose another name, or pop remove it first"));
@@ -162,6 +170,12 @@ impl Node {
                 let operation = Operation {
                     guards: vec![unchanged(&pop, &bytes)],
                     local: vec![kept_as(&pop, &approved)],
+                    audit: vec![self.common.audit_row(
+                        Action::PopJoin,
+                        Actor::Node,
+                        None,
+                        Some(format!("approved {pop}")),
+                    )],
                     ..Operation::default()
                 };
                 self.commit(operation).await?;
@@ -173,9 +187,9 @@ impl Node {
     async fn list(&self) -> Result<OperatorAnswer, OperateError> {
         let common = &self.common;
         let own = common.identity.fingerprint();
-        let mut members: Vec<MemberStatus> = common
-            .members
-            .now()
+        let invitations = self.invitations().await?;
+        let view = self.read_members().await.map_err(|error| unread(&error))?;
+        let mut members: Vec<MemberStatus> = view
             .all()
             .iter()
             .map(|known| MemberStatus {
@@ -189,8 +203,8 @@ impl Node {
             })
             .collect();
         let now_ms = common.clock.now_ms();
-        for (pop, _, invitation) in self.invitations().await? {
-            if invitation.is_open(now_ms) {
+        for (pop, _, invitation) in invitations {
+            if invitation.is_open(now_ms) && view.named(&pop).is_none() {
                 let waits = invitation.key.is_none() && invitation.pending.is_some();
                 let applicant = invitation.pending.as_ref().map(|applicant| applicant.key);
                 members.push(MemberStatus {
@@ -208,20 +222,26 @@ impl Node {
         Ok(OperatorAnswer::Members { members })
     }
 
-    /// Removes a member, or withdraws an open invitation.
+    /// Removes a member, or withdraws an open invitation. Judged by what the store has, and done only while that is
+    /// still so: a join under way is either before it, and removed, or after it, and refused.
     async fn remove(&self, pop: PopName) -> Result<OperatorAnswer, OperateError> {
         let common = &self.common;
         self.must_be_primary()?;
-        let view = common.members.now();
-        let member = view.named(&pop);
         if pop == self.own_name() {
             let what = "this node cannot remove itself";
             return Err(refused("own-pop", what, "promote another node first, then remove this one there"));
         }
-        let invited = self.invitations().await?.into_iter().any(|(name, _, _)| name == pop);
-        let record = member.and_then(|known| known.record);
-        if record.is_none() && !invited {
+        let key = local_key(&pop);
+        let invitation = store_calls::read(&common.store, move |store| store.local(&key)).await;
+        let invitation = invitation.map_err(|error| unread(&error))?;
+        let view = self.read_members().await.map_err(|error| unread(&error))?;
+        let record = view.named(&pop).and_then(|known| known.record);
+        if record.is_none() && invitation.is_none() {
             return Err(OperateError::NoSuchPop { pop });
+        }
+        let mut guards = vec![Guard::LocalIs { key: local_key(&pop), value: invitation }];
+        if record.is_none() {
+            guards.push(no_member(&pop));
         }
         let change = |(id, version)| Change {
             id,
@@ -234,11 +254,12 @@ impl Node {
             changes: record.map(change).into_iter().collect(),
             local: vec![LocalChange { key: local_key(&pop), value: None }],
             audit: vec![common.audit_row(Action::PopRemove, Actor::Node, None, Some(pop.to_string()))],
-            guards: Vec::new(),
+            guards,
         };
         self.commit(operation).await?;
-        self.members_changed().await.map_err(|error| unread(&error))?;
-        common.store.forget_acked(&pop);
+        if let Err(error) = self.read_members().await {
+            tracing::error!(%pop, %error, "a member was removed; its pin ends when the members can be read again");
+        }
         Ok(OperatorAnswer::Done)
     }
 
@@ -254,7 +275,7 @@ impl Node {
     }
 
     async fn commit(&self, operation: Operation) -> Result<(), OperateError> {
-        match store_calls::commit(self.common.store.as_ref(), operation).await {
+        match self.common.commit(operation).await {
             Ok(_) => Ok(()),
             Err(WriteError::Guard { .. } | WriteError::Conflict { .. }) => {
                 let what = "the members changed meanwhile";
@@ -270,6 +291,11 @@ impl Node {
         }
         Err(refused("read-only-backup", "this node is a backup", "run the command on the primary"))
     }
+}
+
+/// No member has the name.
+fn no_member(pop: &PopName) -> Guard {
+    Guard::LookupAbsent { vault_id: VaultId::NIL, lookup: name_lookup(pop) }
 }
 
 fn bad_key() -> OperateError {

@@ -97,8 +97,11 @@ async fn watch(
         Err(Reply::Refused(refusal)) => Err(refusal),
         Err(_) => Err(Refusal::Malformed),
     };
-    let handle = node.peers.get(&sender.pop).ok_or(Refusal::Busy { after_ms: 1_000 });
-    let (event, handle) = match opened.and_then(|event| Ok((event, handle?))) {
+    let opened = opened.and_then(|event| {
+        let link = node.peers.get(&sender.pop).and_then(|handle| handle.open_link());
+        Ok((event, link.ok_or(Refusal::Busy { after_ms: 1_000 })?))
+    });
+    let (event, (events, guard, tx)) = match opened {
         Ok(opened) => opened,
         Err(refusal) => {
             audit(&node, &sender, Action::PopRefused, &refusal);
@@ -106,7 +109,6 @@ async fn watch(
             return (StatusCode::CONFLICT, [(header::CONTENT_TYPE, CBOR)], body).into_response();
         }
     };
-    let (events, guard, tx) = handle.open_link();
     let _ = tx.try_send(Bytes::from(frame::encode(&event)));
     drop(tx);
     let body = Body::new(LinkBody { events, _guard: guard });

@@ -99,16 +99,126 @@ impl Alerts for RecordedAlerts {
     fn recovered(&self, _kind: AlertKind, _subject: &str) {}
 }
 
-/// A store that keeps audit rows and nothing else.
+/// Tells two.
+pub(crate) struct Tee(pub(crate) Arc<dyn Alerts>, pub(crate) Arc<RecordedAlerts>);
+
+impl Alerts for Tee {
+    fn raise(&self, alert: Alert) {
+        self.1.raise(alert.clone());
+        self.0.raise(alert);
+    }
+
+    fn recovered(&self, kind: AlertKind, subject: &str) {
+        self.0.recovered(kind, subject);
+    }
+}
+
+type HeldWrite = (Arc<dyn ReplicaStore>, ReplicaWrite, WriteDone);
+
+/// Writes that wait, in their order, while a test holds them.
+#[derive(Default)]
+pub(crate) struct Held(Mutex<Option<Vec<HeldWrite>>>);
+
+impl Held {
+    pub(crate) fn hold(&self) {
+        self.0.lock().unwrap().get_or_insert_default();
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap().as_ref().map_or(0, Vec::len)
+    }
+
+    pub(crate) fn release(&self) {
+        let held = self.0.lock().unwrap().take();
+        held.into_iter().flatten().for_each(|(store, write, done)| store.submit(write, done));
+    }
+}
+
+/// A real store whose writes by the edition can be held.
+pub(crate) struct HoldingStore {
+    store: Arc<dyn ReplicaStore>,
+    held: Arc<Held>,
+}
+
+impl HoldingStore {
+    pub(crate) fn over(store: Arc<dyn ReplicaStore>, held: Arc<Held>) -> Arc<dyn ReplicaStore> {
+        Arc::new(Self { store, held })
+    }
+}
+
+impl ReplicaStore for HoldingStore {
+    fn node(&self) -> NodeState {
+        self.store.node()
+    }
+
+    fn read_log(&self, after: Seq, limits: BatchLimits) -> Result<Batch, ReadError> {
+        self.store.read_log(after, limits)
+    }
+
+    fn points(&self, seqs: &[Seq]) -> Result<Vec<Option<(Chain, Digest)>>, ReadError> {
+        self.store.points(seqs)
+    }
+
+    fn records_of_kind(&self, kind: Kind) -> Result<Vec<StoredRecord>, ReadError> {
+        self.store.records_of_kind(kind)
+    }
+
+    fn local(&self, key: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        self.store.local(key)
+    }
+
+    fn local_with_prefix(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
+        self.store.local_with_prefix(prefix)
+    }
+
+    fn quarantined(&self) -> Result<u64, ReadError> {
+        self.store.quarantined()
+    }
+
+    fn cursors(&self) -> Vec<PeerCursor> {
+        self.store.cursors()
+    }
+
+    fn note_acked(&self, cursor: PeerCursor) {
+        self.store.note_acked(cursor);
+    }
+
+    fn forget_acked(&self, pop: &PopName) {
+        self.store.forget_acked(pop);
+    }
+
+    fn submit(&self, write: ReplicaWrite, done: WriteDone) {
+        match self.held.0.lock().unwrap().as_mut() {
+            Some(held) => held.push((Arc::clone(&self.store), write, done)),
+            None => self.store.submit(write, done),
+        }
+    }
+}
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// A store that keeps audit rows and cursors, and has the members that it is given.
 pub(crate) struct FakeStore {
     pop: PopName,
     audit: Mutex<Vec<AuditEvent>>,
     local: Mutex<BTreeMap<String, Vec<u8>>>,
+    cursors: Mutex<BTreeMap<PopName, PeerCursor>>,
+    /// The records of kind `pop`.
+    pub(crate) pops: Mutex<Vec<StoredRecord>>,
+    /// Called within the next reading of records, after they were taken.
+    pub(crate) within_reading: Mutex<Option<Hook>>,
 }
 
 impl FakeStore {
     pub(crate) fn primary(pop: &str) -> Arc<Self> {
-        Arc::new(Self { pop: pop.parse().unwrap(), audit: Mutex::default(), local: Mutex::default() })
+        Arc::new(Self {
+            pop: pop.parse().unwrap(),
+            audit: Mutex::default(),
+            local: Mutex::default(),
+            cursors: Mutex::default(),
+            pops: Mutex::default(),
+            within_reading: Mutex::default(),
+        })
     }
 
     /// The audit rows, in order.
@@ -142,7 +252,12 @@ impl ReplicaStore for FakeStore {
     }
 
     fn records_of_kind(&self, _kind: Kind) -> Result<Vec<StoredRecord>, ReadError> {
-        Ok(Vec::new())
+        let taken = self.pops.lock().unwrap().clone();
+        let hook = self.within_reading.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook();
+        }
+        Ok(taken)
     }
 
     fn local(&self, key: &str) -> Result<Option<Vec<u8>>, ReadError> {
@@ -158,12 +273,16 @@ impl ReplicaStore for FakeStore {
     }
 
     fn cursors(&self) -> Vec<PeerCursor> {
-        Vec::new()
+        self.cursors.lock().unwrap().values().cloned().collect()
     }
 
-    fn note_acked(&self, _cursor: PeerCursor) {}
+    fn note_acked(&self, cursor: PeerCursor) {
+        self.cursors.lock().unwrap().insert(cursor.pop.clone(), cursor);
+    }
 
-    fn forget_acked(&self, _pop: &PopName) {}
+    fn forget_acked(&self, pop: &PopName) {
+        self.cursors.lock().unwrap().remove(pop);
+    }
 
     fn submit(&self, write: ReplicaWrite, done: WriteDone) {
         if let ReplicaWrite::Commit(operation) = write {

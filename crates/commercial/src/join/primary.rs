@@ -7,21 +7,22 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use clavitor_core::alerts::{Alert, AlertKind};
-use clavitor_core::audit::{Action, Actor};
-use clavitor_core::change::{Change, Content, Expect, Guard, LocalChange, Operation, WriteError};
+use clavitor_core::audit::{Action, Actor, SealedAudit};
+use clavitor_core::change::{Change, Committed, Content, Expect, Guard, LocalChange, Operation, WriteError};
 use clavitor_core::ids::{PopName, VaultId};
 use clavitor_core::kind::Kind;
 use clavitor_core::limits;
 use clavitor_core::member::Member;
 use clavitor_core::replica::Role;
 use http::{StatusCode, header};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::invitation::{Applicant, OpenInvitation, local_key};
 use super::judge::{Verdict, judge};
 use super::message::{self, JoinAnswer, JoinRefusal, JoinRequest, Welcome};
 use super::proof::{self, Transcript};
 use crate::config::pop_url;
-use crate::members::name_lookup;
+use crate::members::{MemberView, name_lookup};
 use crate::node::Node;
 use crate::refusals::Source;
 use crate::store_calls;
@@ -45,10 +46,11 @@ pub(crate) async fn join(
         let Some(request) = message::decode_request(&bytes) else {
             return Ok(JoinAnswer::Refused(JoinRefusal::Malformed));
         };
-        let Ok(_turn) = node.joining.try_acquire() else {
+        let Ok(turn) = Arc::clone(&node.joining).try_acquire_owned() else {
             return Ok(JoinAnswer::Refused(JoinRefusal::Busy));
         };
-        let joining = Joining { node: &node, peer: &peer, address: address.to_string(), request };
+        let turn = Arc::new(turn);
+        let joining = Joining { node: &node, peer: &peer, address: address.to_string(), request, turn };
         Ok::<_, StatusCode>(joining.judge(&channel).await.unwrap_or_else(JoinAnswer::Refused))
     });
     let judged = judged.await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
@@ -81,6 +83,8 @@ struct Joining<'a> {
     peer: &'a PeerKey,
     address: String,
     request: JoinRequest,
+    /// Kept until the writer has answered, also when the joiner is gone by then.
+    turn: Arc<OwnedSemaphorePermit>,
 }
 
 impl Joining<'_> {
@@ -102,9 +106,14 @@ impl Joining<'_> {
         match judge(&invitation, self.peer.fingerprint, proved, common.clock.now_ms()) {
             Verdict::Admit => {
                 self.pin(&kept, &invitation).await?;
-                self.welcome(&transcript, &invitation)
+                self.welcome(self.members().await?.as_ref(), &transcript, &invitation)
             }
-            Verdict::Repeat => self.welcome(&transcript, &invitation),
+            Verdict::Repeat => {
+                let view = self.members().await?;
+                let answer = self.welcome(&view, &transcript, &invitation)?;
+                self.note_repeat(&kept).await?;
+                Ok(answer)
+            }
             Verdict::Hold => self.hold(&kept, invitation).await,
             Verdict::WrongProof => self.count_wrong_proof(&kept, invitation).await,
             Verdict::Refuse(refusal) => {
@@ -122,7 +131,7 @@ impl Joining<'_> {
     async fn pin(&self, kept: &[u8], invitation: &OpenInvitation) -> Result<(), JoinRefusal> {
         let common = &self.node.common;
         let member = self.member(invitation)?;
-        let view = common.members.now();
+        let view = self.members().await?;
         let key_taken = view.all().iter().any(|known| known.member.key == member.key);
         if key_taken || view.all().len() >= limits::MEMBERS_MAX {
             return Err(JoinRefusal::MemberExists);
@@ -137,9 +146,9 @@ impl Joining<'_> {
             ],
             changes: vec![member_change(common.clock.now_ms(), &member)],
             local: vec![kept_as(&member.pop, &spent)],
-            audit: vec![common.audit_row(Action::PopJoin, actor, Some(self.address.clone()), None)],
+            audit: vec![self.audit_row(actor, None)],
         };
-        match store_calls::commit(common.store.as_ref(), operation).await {
+        match self.commit(operation).await {
             Ok(_) => {}
             Err(WriteError::Guard { index: 1 }) => return Err(JoinRefusal::MemberExists),
             Err(error) => {
@@ -149,7 +158,33 @@ impl Joining<'_> {
         }
         tracing::info!(pop = %member.pop, key = %member.key, "a POP has joined");
         common.alerts.recovered(AlertKind::JoinRefused, member.pop.as_str());
-        self.node.members_changed().await.map_err(|_| JoinRefusal::Failed)
+        Ok(())
+    }
+
+    /// The keyring is handed out again: audited before it leaves, and only while the invitation stands.
+    async fn note_repeat(&self, kept: &[u8]) -> Result<(), JoinRefusal> {
+        let pop = &self.request.pop;
+        let actor = Actor::Pop { name: Some(pop.to_string()) };
+        let detail = Some("repeated".to_owned());
+        let operation = Operation {
+            guards: vec![unchanged(pop, kept)],
+            audit: vec![self.audit_row(actor, detail)],
+            ..Operation::default()
+        };
+        self.commit(operation).await.map(|_| ()).map_err(|_| JoinRefusal::Failed)
+    }
+
+    /// The members as the store has them, not as this node last saw them.
+    async fn members(&self) -> Result<Arc<MemberView>, JoinRefusal> {
+        self.node.read_members().await.map_err(|_| JoinRefusal::Failed)
+    }
+
+    async fn commit(&self, operation: Operation) -> Result<Committed, WriteError> {
+        self.node.common.commit_holding(operation, Arc::clone(&self.turn)).await
+    }
+
+    fn audit_row(&self, actor: Actor, detail: Option<String>) -> SealedAudit {
+        self.node.common.audit_row(Action::PopJoin, actor, Some(self.address.clone()), detail)
     }
 
     /// What the record will say: name, role and key from the invitation's side, addresses also from the joiner.
@@ -169,11 +204,11 @@ impl Joining<'_> {
 
     fn welcome(
         &self,
+        view: &MemberView,
         transcript: &Transcript,
         invitation: &OpenInvitation,
     ) -> Result<JoinAnswer, JoinRefusal> {
         let common = &self.node.common;
-        let view = common.members.now();
         if view.named(&self.request.pop).is_none_or(|known| known.member.key != self.peer.fingerprint) {
             return Err(JoinRefusal::Used);
         }
@@ -195,7 +230,9 @@ impl Joining<'_> {
         };
         if invitation.pending.is_none() {
             let waiting = OpenInvitation { pending: Some(applicant), ..invitation };
-            self.keep(kept, &waiting).await?;
+            let detail = Some(format!("pending {}", self.request.pop));
+            let audit = vec![self.audit_row(Actor::Pop { name: None }, detail)];
+            self.keep(kept, &waiting, audit).await?;
             tracing::warn!(pop = %self.request.pop, "a POP waits for pop approve");
         }
         Ok(JoinAnswer::Pending)
@@ -207,22 +244,27 @@ impl Joining<'_> {
         invitation: OpenInvitation,
     ) -> Result<JoinAnswer, JoinRefusal> {
         let counted = OpenInvitation { wrong_tries: invitation.wrong_tries + 1, ..invitation };
-        self.keep(kept, &counted).await?;
+        self.keep(kept, &counted, Vec::new()).await?;
         if counted.wrong_tries >= limits::INVITATION_TRIES_MAX {
             self.alert("its secret was proved wrongly too often: it is void");
         }
         Err(JoinRefusal::Refused)
     }
 
-    async fn keep(&self, kept: &[u8], changed: &OpenInvitation) -> Result<(), JoinRefusal> {
+    async fn keep(
+        &self,
+        kept: &[u8],
+        changed: &OpenInvitation,
+        audit: Vec<SealedAudit>,
+    ) -> Result<(), JoinRefusal> {
         let pop = &self.request.pop;
         let operation = Operation {
             guards: vec![unchanged(pop, kept)],
             local: vec![kept_as(pop, changed)],
-            ..Operation::default()
+            audit,
+            changes: Vec::new(),
         };
-        let stored = store_calls::commit(self.node.common.store.as_ref(), operation).await;
-        stored.map(|_| ()).map_err(|_| JoinRefusal::Failed)
+        self.commit(operation).await.map(|_| ()).map_err(|_| JoinRefusal::Failed)
     }
 
     fn alert(&self, what: &str) {

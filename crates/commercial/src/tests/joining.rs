@@ -1,6 +1,7 @@
 //! Invitations: used once, by whom they name, in time, by who knows the secret.
 
-use clavitor_core::audit::{Action, Outcome};
+use clavitor_core::alerts::AlertKind;
+use clavitor_core::audit::{Action, Actor, Outcome};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
@@ -56,6 +57,12 @@ async fn an_invitation_serves_one_key_once_and_that_key_again() {
         matches!(lost, OfflineAnswer::Joined { .. }),
         "a joiner that crashed before it stored asks again"
     );
+    let row = audited(&primary, Action::PopJoin, "repeated").await;
+    assert_eq!(
+        row.actor,
+        Actor::Pop { name: Some("zurich-01".to_owned()) },
+        "the keyring left a second time"
+    );
     let members = primary.operate(OperatorCommand::PopList).await.unwrap();
     assert!(matches!(members, OperatorAnswer::Members { members } if members.len() == 2));
     primary.end().await;
@@ -88,6 +95,10 @@ async fn wrong_secrets_void_an_invitation_and_tell_the_operator() {
     let refused = joiner.join(&invitation).unwrap_err();
     assert_eq!(refused, "the invitation is void: its secret was proved wrongly too often");
     assert_eq!(joiner.keyring.bytes(), b"");
+    let alerts = primary.alerts.raised();
+    let [alert] = alerts.as_slice() else { panic!("{alerts:?}") };
+    assert_eq!((alert.kind, alert.subject.as_str()), (AlertKind::JoinRefused, "zurich-01"));
+    assert!(alert.text.contains("proved wrongly too often") && alert.text.contains("127.0.0.1"), "{alert:?}");
     primary.end().await;
 }
 
@@ -114,6 +125,8 @@ async fn without_a_named_key_nothing_is_given_out_before_approval() {
     let invitation = primary.invite("zurich-01", None).await;
     let key = joiner.fingerprint();
     assert_eq!(joiner.join(&invitation).unwrap(), OfflineAnswer::Pending { key: key.clone() });
+    let row = audited(&primary, Action::PopJoin, "pending zurich-01").await;
+    assert_eq!((row.actor, row.address.as_deref()), (Actor::Pop { name: None }, Some("127.0.0.1")));
     assert_eq!(joiner.keyring.bytes(), b"");
     let listed = primary.operate(OperatorCommand::PopList).await.unwrap();
     let OperatorAnswer::Members { members } = listed else { panic!() };
@@ -130,6 +143,7 @@ async fn without_a_named_key_nothing_is_given_out_before_approval() {
     );
 
     primary.operate(OperatorCommand::PopApprove { pop: pop(), key }).await.unwrap();
+    assert_eq!(audited(&primary, Action::PopJoin, "approved zurich-01").await.actor, Actor::Node);
     joiner.join(&invitation).unwrap();
     assert_eq!(joiner.keyring.bytes(), b"keyring of the cell");
     primary.end().await;
@@ -229,5 +243,24 @@ async fn large_and_malformed_bodies_are_refused() {
     }
     is_audited(&primary, "join-too-large").await;
     is_audited(&primary, "join-malformed").await;
+    primary.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_not_printed_by_what_carries_it() {
+    let (_site, primary) = with_primary().await;
+    let command = OperatorCommand::PopInvite {
+        pop: "zurich-01".parse().unwrap(),
+        url: None,
+        key: None,
+        may_lead: false,
+        blind: false,
+    };
+    let answer = primary.operate(command).await.unwrap();
+    let printed = format!("{answer:?}");
+    let OperatorAnswer::Invitation { invitation, .. } = answer else { panic!() };
+    let command = OfflineCommand::PopJoin { invitation: invitation.clone() };
+    assert!(!printed.contains(&invitation) && printed.contains("Invitation"), "{printed}");
+    assert!(!format!("{command:?}").contains(&invitation));
     primary.end().await;
 }

@@ -1,9 +1,12 @@
 //! Whole nodes on loopback with real stores and real TLS: joining, replication, refusals, the contract.
 
 mod contract;
+mod flooded;
+mod gone;
 mod joining;
 mod refused;
 mod replicating;
+mod tampered;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +34,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::identity::Identity;
-use crate::testing::{FakeKeyring, PlainSealer};
+use crate::node::Node;
+use crate::testing::{FakeKeyring, Held, HoldingStore, PlainSealer, RecordedAlerts, Tee};
 use crate::transport::client::PeerClient;
 
 const VAULT: VaultId = VaultId::from_bytes([0xaa; 16]);
@@ -70,12 +74,16 @@ struct Site {
     clock: Arc<TestClock>,
     keyring: Arc<FakeKeyring>,
     cell: CellId,
+    /// Where the edition's writes wait when a test says so.
+    held: Arc<Held>,
 }
 
 /// A running node.
 struct Pop {
     store: Store,
     edition: Edition<Router>,
+    node: Option<Arc<Node>>,
+    alerts: Arc<RecordedAlerts>,
 }
 
 fn free_port() -> u16 {
@@ -90,6 +98,7 @@ impl Site {
             clock: Arc::new(TestClock { start: Instant::now(), ahead_ms: AtomicU64::new(0) }),
             keyring: FakeKeyring::with(keyring),
             cell: CellId::from_bytes([cell; 16]),
+            held: Arc::default(),
         }
     }
 
@@ -123,7 +132,7 @@ impl Site {
             config: Some(ConfigText { path: PathBuf::from("clavitor.toml"), text: self.config.clone() }),
             data_dir: self.folder.path().to_owned(),
             public_url: "https://vault.example.org".to_owned(),
-            store: store.replica(),
+            store: HoldingStore::over(store.replica(), Arc::clone(&self.held)),
             clock: self.clock.clone(),
             audit: Arc::new(PlainSealer),
             keyring: self.keyring.clone(),
@@ -132,9 +141,11 @@ impl Site {
 
     fn try_start(&self) -> Result<Pop, EditionError> {
         let store = self.database();
-        let edition = crate::open(self.input(&store))?;
+        let alerts = Arc::new(RecordedAlerts::default());
+        let tee = |told| Arc::new(Tee(told, alerts.clone())) as _;
+        let (edition, node) = crate::open::open_with(&self.input(&store), tee)?;
         store.start(Arc::new(Poke(Arc::clone(&edition.replicator))));
-        Ok(Pop { store, edition })
+        Ok(Pop { store, edition, node, alerts })
     }
 
     fn start(&self) -> Pop {
@@ -191,6 +202,10 @@ impl Pop {
 
     fn url(&self) -> Url {
         format!("https://{}", self.status().listen).parse().unwrap()
+    }
+
+    fn node(&self) -> &Arc<Node> {
+        self.node.as_ref().unwrap()
     }
 
     async fn operate(&self, command: OperatorCommand) -> Result<OperatorAnswer, OperateError> {

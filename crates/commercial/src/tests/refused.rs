@@ -3,15 +3,15 @@
 use clavitor_core::audit::{Action, Actor};
 use clavitor_core::order::{Epoch, Position};
 use clavitor_core::replica::LogEntry;
-use clavitor_protocol::message::{Apply, FORMATS, Hello, Refusal, Reply, Request, Session};
+use clavitor_protocol::message::{self, Apply, FORMATS, Hello, Refusal, Reply, Request, Session};
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::tls::{self, tests::Shown, tests::dated};
 
-fn hello(pop: &Pop) -> Hello {
+pub(super) fn hello(pop: &Pop) -> Hello {
     let node = pop.store.node();
     Hello {
         cell: node.cell,
@@ -26,7 +26,7 @@ fn hello(pop: &Pop) -> Hello {
 }
 
 /// A batch of one record, following the given position.
-fn apply(cell: CellId, session: Session, base: Position) -> Apply {
+pub(super) fn apply(cell: CellId, session: Session, base: Position) -> Apply {
     let record = clavitor_core::record::Record {
         id: RecordId::from_bytes([5; 16]),
         vault_id: VAULT,
@@ -54,7 +54,7 @@ fn apply(cell: CellId, session: Session, base: Position) -> Apply {
     }
 }
 
-async fn ask(client: &PeerClient, request: Request) -> Reply {
+pub(super) async fn ask(client: &PeerClient, request: Request) -> Reply {
     client.send(&request).await.unwrap()
 }
 
@@ -131,7 +131,7 @@ async fn another_member_may_not_push() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_sessions_higher_epochs_and_large_bodies_are_refused() {
+async fn old_sessions_and_higher_epochs_are_refused() {
     let (primary_site, primary, backup_site, backup) = pair().await;
     let client = client(&primary_site.identity(), &backup_site, &backup.url());
     let node = backup.store.node();
@@ -147,14 +147,59 @@ async fn old_sessions_higher_epochs_and_large_bodies_are_refused() {
     let reply = ask(&client, Request::Hello(usurper)).await;
     assert!(matches!(reply, Reply::Refused(Refusal::NotPrimary { .. })), "{reply:?}");
 
-    let mut large = apply(node.cell, second.session, node.position);
-    large.entries[0].record = vec![0; limits::MESSAGE_BYTES_MAX];
-    let answered = client.send(&Request::Apply(Box::new(large))).await;
-    let refused = matches!(answered, Ok(Reply::Refused(Refusal::TooLarge { .. })) | Err(_));
-    assert!(refused, "refused before it was read whole: {answered:?}");
     assert_eq!(backup.store.node().position, node.position);
     let seq = primary.write("life goes on").await;
     backup.reaches(seq).await;
+    primary.end().await;
+    backup.end().await;
+}
+
+/// Posts to the route of batches as the primary, byte by byte as given, and reads until the answer's body has come.
+async fn post_raw(from: &Site, to: &Site, listen: &str, head: &str, body: &[u8]) -> (String, Reply) {
+    let config = tls::client_config(&from.identity(), to.identity().fingerprint()).unwrap();
+    let stream = tokio::net::TcpStream::connect(listen).await.unwrap();
+    let name = rustls_pki_types::ServerName::try_from("127.0.0.1").unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: a\r\ncontent-type: application/cbor\r\n{head}\r\n\r\n",
+        crate::transport::APPLY_ROUTE
+    );
+    stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    let reading = async {
+        loop {
+            let text = String::from_utf8_lossy(&answer).into_owned();
+            let length =
+                text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+            let start = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| at + 4);
+            if let (Some(length), Some(start)) = (length, start)
+                && answer.len() >= start + length
+            {
+                let status = text.lines().next().unwrap().to_owned();
+                return (status, message::decode(&answer[start..start + length]).unwrap());
+            }
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "ended after {text}");
+        }
+    };
+    tokio::time::timeout(DEADLINE, reading).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_are_too_large_are_refused_by_what_they_declare_and_by_what_comes() {
+    let (primary_site, primary, backup_site, backup) = pair().await;
+    let (before, listen) = (backup.store.node().position, backup.status().listen);
+    let max = <Apply as message::Message>::BYTES_MAX;
+    let too_large = Reply::Refused(Refusal::TooLarge { max: max as u64 });
+    let declared = format!("content-length: {}", max + 1);
+    let (status, reply) = post_raw(&primary_site, &backup_site, &listen, &declared, b"").await;
+    assert_eq!((status.as_str(), &reply), ("HTTP/1.1 413 Payload Too Large", &too_large));
+    let mut chunk = format!("{:x}\r\n", max + 1).into_bytes();
+    chunk.resize(chunk.len() + max + 1, 0);
+    let chunked = "transfer-encoding: chunked";
+    let (status, reply) = post_raw(&primary_site, &backup_site, &listen, chunked, &chunk).await;
+    assert_eq!((status.as_str(), &reply), ("HTTP/1.1 413 Payload Too Large", &too_large));
+    assert_eq!(backup.store.node().position, before);
+    audited(&backup, Action::ReplicationApplyRefused, "too-large").await;
     primary.end().await;
     backup.end().await;
 }

@@ -1,7 +1,8 @@
 //! The POP listener: accepts, authenticates, serves; ends a member's connections as soon as its pin is gone.
 //!
-//! Who is not pinned gets few connections, each for a short time, and only `/pop/join` answers. Names and pins are
-//! checked by the routes; here a connection only learns which key its other end holds.
+//! Who is not pinned gets few connections, each for a short time, and only `/pop/join` answers. Handshakes and
+//! connections without a pin pass a gate with a share for each source. Names and pins are checked by the routes; here
+//! a connection only learns which key its other end holds.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,10 +19,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use super::gate::{Gate, HANDSHAKES, UNPINNED, source_of};
 use super::{chain_of, prepare_socket};
 use crate::members::Members;
 use crate::refusals::{Refusals, Source};
@@ -56,8 +58,8 @@ pub(crate) struct Listening {
     router: Router,
     members: Arc<Members>,
     refusals: Arc<Refusals>,
-    handshakes: Semaphore,
-    unpinned: Semaphore,
+    handshakes: Gate,
+    unpinned: Gate,
     per_member: Mutex<HashMap<Fingerprint, usize>>,
 }
 
@@ -74,8 +76,8 @@ impl Listening {
             router,
             members,
             refusals,
-            handshakes: Semaphore::new(limits::POP_HANDSHAKES_MAX),
-            unpinned: Semaphore::new(limits::UNPINNED_CONNECTIONS_MAX),
+            handshakes: Gate::new(HANDSHAKES),
+            unpinned: Gate::new(UNPINNED),
             per_member: Mutex::default(),
         }
     }
@@ -104,22 +106,33 @@ impl Listening {
         while connections.join_next().await.is_some() {}
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, remote: IpAddr, stop: watch::Receiver<bool>) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, remote: IpAddr, mut stop: watch::Receiver<bool>) {
         let remote = remote.to_canonical();
-        let Some((stream, peer)) = self.handshake(stream, remote).await else { return };
+        let shaken = tokio::select! {
+            () = stopped(&mut stop) => None,
+            shaken = self.handshake(stream, remote) => shaken,
+        };
+        let Some((stream, peer)) = shaken else { return };
         if self.members.now().pinned(&peer.fingerprint).is_some() {
             let Some(_counted) = self.count(peer.fingerprint) else {
-                tracing::warn!(address = %remote, "a member holds too many connections");
+                self.turn_away(remote, "too-many-member-connections");
                 return;
             };
             self.serve_member(stream, peer, remote, stop).await;
-        } else if let Ok(_permit) = self.unpinned.try_acquire() {
+        } else if let Some(_turn) = self.unpinned.enter(remote).await {
             let limit = Duration::from_secs(limits::UNPINNED_CONNECTION_S);
             let served = self.requests(stream, peer, remote, stop);
             if tokio::time::timeout(limit, served).await.is_err() {
                 tracing::debug!(address = %remote, "a connection without a pin was ended");
             }
+        } else {
+            self.turn_away(remote, "too-many-unpinned");
         }
+    }
+
+    /// Says that a connection was not served, now and then: one row and one warning a minute for each source.
+    fn turn_away(&self, remote: IpAddr, code: &'static str) {
+        self.refusals.note(Action::PopRefused, Source::Address(source_of(remote)), code);
     }
 
     /// Serves a member until its pin is gone: then the connection ends at once, with whatever it was doing.
@@ -145,7 +158,10 @@ impl Listening {
         stream: TcpStream,
         remote: IpAddr,
     ) -> Option<(tokio_rustls::server::TlsStream<TcpStream>, PeerKey)> {
-        let _permit = self.handshakes.try_acquire().ok()?;
+        let Some(_turn) = self.handshakes.enter(remote).await else {
+            self.turn_away(remote, "too-many-handshakes");
+            return None;
+        };
         if let Err(error) = prepare_socket(&stream) {
             tracing::debug!(%error, "socket options of a POP connection");
         }

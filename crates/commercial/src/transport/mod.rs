@@ -4,6 +4,7 @@
 
 pub(crate) mod body;
 pub(crate) mod client;
+mod gate;
 pub(crate) mod listener;
 
 use std::time::Duration;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::body::Bytes;
 use clavitor_core::member::Member;
 use clavitor_core::order::Position;
+use clavitor_core::replica::{PeerCursor, ReplicaStore};
 use clavitor_core::replicator::BackupStatus;
 use clavitor_protocol::peer::{LinkId, Now, Peer};
 use clavitor_protocol::receiver::BATCH_LIMITS;
@@ -38,6 +39,8 @@ pub(crate) struct PeerHandle {
     wishes: watch::Sender<Wishes>,
     link: Mutex<Option<(LinkId, mpsc::Sender<Bytes>)>>,
     links: AtomicU64,
+    /// Whether it was removed: from then on its task notes nothing more in the store.
+    retired: Mutex<bool>,
 }
 
 impl PeerHandle {
@@ -51,6 +54,7 @@ impl PeerHandle {
             wishes: watch::Sender::new(Wishes::default()),
             link: Mutex::new(None),
             links: AtomicU64::new(0),
+            retired: Mutex::new(false),
         })
     }
 
@@ -74,8 +78,17 @@ impl PeerHandle {
         self.wishes.send_modify(|wishes| wishes.wakes += 1);
     }
 
-    /// The member was removed: its task ends and its link is closed.
+    /// Notes what the backup acknowledged, unless it was removed: a cursor that was forgotten stays forgotten.
+    pub(super) fn note_acked(&self, store: &dyn ReplicaStore, cursor: PeerCursor) {
+        let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*retired {
+            store.note_acked(cursor);
+        }
+    }
+
+    /// The member was removed: its task ends, notes nothing more, and its link is closed.
     pub(crate) fn remove(&self) {
+        *self.retired.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.wishes.send_modify(|wishes| wishes.removed = true);
         self.close_links();
     }
@@ -88,16 +101,23 @@ impl PeerHandle {
 
     /// Opens a live link in place of an older one, and says so to the task.
     ///
-    /// - returns: what to send on the link, and the guard whose drop closes it.
-    pub(crate) fn open_link(self: &Arc<Self>) -> (mpsc::Receiver<Bytes>, LinkGuard, mpsc::Sender<Bytes>) {
+    /// - returns: what to send on the link, and the guard whose drop closes it; `None` once the member was removed or
+    ///   the node stops.
+    pub(crate) fn open_link(
+        self: &Arc<Self>,
+    ) -> Option<(mpsc::Receiver<Bytes>, LinkGuard, mpsc::Sender<Bytes>)> {
         let id = LinkId(self.links.fetch_add(1, Ordering::Relaxed) + 1);
         let (tx, rx) = mpsc::channel(1);
         {
             let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+            let ends = { *self.wishes.borrow() };
+            if ends.removed || ends.stop {
+                return None;
+            }
             *link = Some((id, tx.clone()));
             self.wishes.send_modify(|wishes| wishes.link = Some(id));
         }
-        (rx, LinkGuard { handle: Arc::clone(self), id }, tx)
+        Some((rx, LinkGuard { handle: Arc::clone(self), id }, tx))
     }
 
     fn link_ended(&self, id: LinkId) {
@@ -136,5 +156,47 @@ pub(crate) struct LinkGuard {
 impl Drop for LinkGuard {
     fn drop(&mut self) {
         self.handle.link_ended(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::FakeStore;
+
+    fn handle() -> Arc<PeerHandle> {
+        let member = Member {
+            pop: "zurich-01".parse().unwrap(),
+            url: String::new(),
+            public_url: String::new(),
+            key: clavitor_core::order::Fingerprint([1; 32]),
+            may_lead: false,
+            blind: false,
+        };
+        PeerHandle::new(member, "https://127.0.0.1:1".parse().unwrap(), Position::default())
+    }
+
+    #[test]
+    fn a_link_that_comes_after_the_end_is_not_opened() {
+        let (open, stopped, removed) = (handle(), handle(), handle());
+        let (_events, _guard, _tx) = open.open_link().unwrap();
+        assert!(open.wishes.borrow().link.is_some());
+        stopped.stop();
+        removed.remove();
+        assert!(stopped.open_link().is_none() && removed.open_link().is_none());
+        assert_eq!((stopped.wishes.borrow().link, removed.wishes.borrow().link), (None, None));
+    }
+
+    #[test]
+    fn a_removed_backup_notes_nothing_more() {
+        let (store, handle) = (FakeStore::primary("a"), handle());
+        let cursor =
+            || PeerCursor { pop: "zurich-01".parse().unwrap(), acked: Position::default(), at_ms: 1 };
+        handle.note_acked(store.as_ref(), cursor());
+        assert_eq!(store.cursors().len(), 1);
+        handle.remove();
+        store.forget_acked(&handle.member.pop);
+        handle.note_acked(store.as_ref(), cursor());
+        assert!(store.cursors().is_empty());
     }
 }

@@ -6,7 +6,7 @@
 
 pub(crate) mod handle;
 pub(crate) mod peers;
-mod supervise;
+pub(crate) mod supervise;
 mod task;
 mod timers;
 pub(crate) mod upstream;

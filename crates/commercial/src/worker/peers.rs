@@ -13,31 +13,53 @@ use url::Url;
 use super::handle::PeerHandle;
 use super::supervise::supervise;
 use super::task::Task;
+use crate::members::KnownMember;
 use crate::node::Common;
 use crate::transport::client::PeerClient;
 
 /// The backups by name.
 #[derive(Default)]
-pub(crate) struct Peers {
-    handles: Mutex<BTreeMap<PopName, Arc<PeerHandle>>>,
+pub(crate) struct Peers(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    handles: BTreeMap<PopName, Arc<PeerHandle>>,
+    /// The node stops: nobody is started any more.
+    stopped: bool,
 }
 
 impl Peers {
-    /// Starts and ends tasks so that there is one for each other member, as it is pinned and reached now.
+    /// Starts and ends tasks so that there is one for each other member, as it is pinned and reached now. What was
+    /// acknowledged under a name that is no member any more is forgotten, also when a crash came between.
     ///
     /// - `url_of`: where a member is reached; `None` where nobody knows.
     pub(crate) fn follow_members(&self, common: &Arc<Common>, url_of: impl Fn(&Member) -> Option<Url>) {
+        let mut known = self.lock();
+        if known.stopped {
+            return;
+        }
+        // Read under the lock: of two callers the later one has the later view.
         let view = common.members.now();
         let wanted: Vec<(Member, Url)> =
             view.others().filter_map(|known| Some((known.member.clone(), url_of(&known.member)?))).collect();
-        let mut handles = self.lock();
-        handles.retain(|_, handle| {
+        let handles = &mut known.handles;
+        handles.retain(|name, handle| {
             let stays = wanted.iter().any(|(member, url)| *member == handle.member && *url == handle.url);
             if !stays {
                 handle.remove();
+                let same =
+                    |known: &KnownMember| (&known.member.pop, known.member.key) == (name, handle.member.key);
+                if !view.others().any(same) {
+                    common.store.forget_acked(name);
+                }
             }
             stays
         });
+        for cursor in common.store.cursors() {
+            if view.named(&cursor.pop).is_none() {
+                common.store.forget_acked(&cursor.pop);
+            }
+        }
         for (member, url) in wanted {
             if handles.contains_key(&member.pop) {
                 continue;
@@ -56,16 +78,23 @@ impl Peers {
 
     /// The backup of a name.
     pub(crate) fn get(&self, pop: &PopName) -> Option<Arc<PeerHandle>> {
-        self.lock().get(pop).cloned()
+        self.lock().handles.get(pop).cloned()
     }
 
     /// All backups, in the order of their names.
     pub(crate) fn all(&self) -> Vec<Arc<PeerHandle>> {
-        self.lock().values().cloned().collect()
+        self.lock().handles.values().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<PopName, Arc<PeerHandle>>> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The node stops: what is being sent is finished, then all tasks end, and none is started any more.
+    pub(crate) fn stop(&self) {
+        let mut known = self.lock();
+        known.stopped = true;
+        known.handles.values().for_each(|handle| handle.stop());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

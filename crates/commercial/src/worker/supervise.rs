@@ -13,7 +13,7 @@ use tokio::time::{Duration, Instant};
 /// - `start`: makes the task's future; called again after a panic, at most
 ///   [`limits::WORKER_RESTARTS_PER_MINUTE_MAX`] times within a minute.
 /// - `subject`: whose task it is, for the alert.
-pub(super) async fn supervise<F>(alerts: Arc<dyn Alerts>, subject: String, mut start: impl FnMut() -> F)
+pub(crate) async fn supervise<F>(alerts: Arc<dyn Alerts>, subject: String, mut start: impl FnMut() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {

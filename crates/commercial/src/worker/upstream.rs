@@ -1,4 +1,7 @@
 //! The task of a backup's live link: keeps one long request open at the primary, waits without a timer while it is.
+//!
+//! Only the primary that this node joined is dialled. Trying all members in turn comes with promotion: until then no
+//! other member can be primary.
 
 use std::future::Future;
 use std::pin::Pin;
