@@ -15,6 +15,7 @@ use clavitor_core::edition::{Edition, EditionError, EditionInput};
 use clavitor_core::ids::VaultId;
 use clavitor_core::kind::Kind;
 use clavitor_core::member::Member;
+use clavitor_core::order::Seq;
 use clavitor_core::replica::{Adopt, NodeState, ReplicaWrite, Role};
 use clavitor_core::replicator::Replicator;
 use clavitor_protocol::receiver::{BATCH_LIMITS, Receiver};
@@ -149,6 +150,14 @@ fn place_in_cell(input: &EditionInput, table: &Replication, state: &NodeState) -
             );
         }
         return Ok(state.role);
+    }
+    if table.role == Role::Backup && state.position.seq > Seq::ZERO {
+        return Err(EditionError::Failed {
+            what: "this node is configured as a backup, and its folder holds entries of a node of its own".to_owned(),
+            remedy: "nothing is lost. Name an empty data_dir to join as a backup, or set role = \"primary\" to go on with \
+                     these entries; `clavitor replication leave` makes the folder one that the community edition opens"
+                .to_owned(),
+        });
     }
     if table.role == Role::Backup {
         return Err(EditionError::Failed {

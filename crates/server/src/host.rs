@@ -73,7 +73,9 @@ impl Host for BinaryHost {
         logging::start(&config.log);
         let done = match args.command {
             Offline::ConfigCheck => return exit::OK,
-            Offline::ReplicationLeave => leave(&config).map(|()| json!({ "answer": "left" })),
+            Offline::ReplicationLeave => {
+                leave(&config).map(|left| json!({ "answer": if left { "left" } else { "nothing-to-leave" } }))
+            }
             Offline::PopIdentity => run_offline(&config, OfflineCommand::PopIdentity),
             Offline::PopJoin { invitation } => {
                 let invitation = invitation.expose().to_owned();
@@ -81,8 +83,11 @@ impl Host for BinaryHost {
             }
         };
         match done {
-            Ok(answer) if args.json => print(&answer.to_string()),
-            Ok(answer) => print(&told(&answer)),
+            Ok(answer) => {
+                let printed = print(&if args.json { answer.to_string() } else { told(&answer) });
+                // A script must not go on to `serve` as if the node had joined.
+                if answer["answer"] == "pending" { exit::WARNINGS } else { printed }
+            }
             Err(error) => refuse(&error),
         }
     }
@@ -158,12 +163,11 @@ fn run_offline(config: &Config, command: OfflineCommand) -> Result<serde_json::V
     Ok(serde_json::to_value::<OfflineAnswer>(answer).expect("an answer has only text keys"))
 }
 
-/// Takes a stopped node out of its cell, into a new one of its own.
-pub(crate) fn leave(config: &Config) -> Result<(), StartError> {
+/// Takes a stopped node out of its cell, into a new one of its own; says whether there was one to leave.
+pub(crate) fn leave(config: &Config) -> Result<bool, StartError> {
     let folder = Folder::take(&config.data_dir)?;
     let cell = random::cell_id(SystemClock::start().now_ms());
-    clavitor_store::leave_replication(&folder.database(), cell, OWN_LOCAL)?;
-    Ok(())
+    Ok(clavitor_store::leave_replication(&folder.database(), cell, OWN_LOCAL)?)
 }
 
 fn report_check(config: Result<Config, ConfigErrors>, as_json: bool) -> u8 {
@@ -193,13 +197,14 @@ fn told(answer: &serde_json::Value) -> String {
             text("primary")
         ),
         "pending" => format!(
-            "the primary has noted this node. Compare its fingerprint there with `clavitor pop approve`, then run this \
-             again:\n  {}",
+            "not joined yet: the primary has noted this node. There, run `clavitor pop approve NAME --key` with this \
+             node's fingerprint, then run this again:\n  {}",
             text("key")
         ),
         "left" => {
             "this node has left its cell; its records are all here, and either edition can open it".to_owned()
         }
+        "nothing-to-leave" => "this node is in no cell; nothing was changed".to_owned(),
         _ => answer.to_string(),
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn of_client(error: ClientError) -> Failure {
         ClientError::Unreachable { server, reason } => Failure::new(
             code,
             format!("{server} cannot be reached: {reason}"),
-            "Check that the node runs and the address. Whether a write arrived is not known: look before repeating it.",
+            "Check that the node runs, and the address. If this was a write, look whether it arrived before repeating it.",
         ),
         ClientError::ReadOnly { primary_location, problem } => {
             let hint = match primary_location {

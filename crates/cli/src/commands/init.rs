@@ -41,8 +41,10 @@ pub(crate) async fn run(args: &InitArgs, shell: &mut Shell) -> Result<u8, Failur
     let client = client(&server)?;
     let setup = match &args.setup_file {
         Some(file) => shell.read_secret(file)?,
-        None => shell
-            .ask_secret("setup secret, or the link that `clavitor serve` printed", "--setup-file FILE")?,
+        None => shell.ask_secret(
+            "setup secret (what stands in the file that `clavitor serve` names)",
+            "--setup-file FILE",
+        )?,
     };
     let name = match &args.name {
         Some(name) => name.clone(),

@@ -83,7 +83,10 @@ fn fits<'c>(
     let node = input.store.node();
     if let Some(pop) = node.pop {
         let what = format!("this node is already the member {pop} of cell {}", node.cell);
-        return Err(failed(what, "nothing is left to do; to join anew, start from an empty data folder"));
+        return Err(failed(
+            what,
+            "while it is one, nothing is left to do; after `pop remove` there, join anew with an empty data folder",
+        ));
     }
     let primary = match &config.primary {
         Some(primary) if config.role == Role::Backup => primary,

@@ -119,7 +119,8 @@ impl Joining<'_> {
             Verdict::Refuse(refusal) => {
                 if matches!(refusal, JoinRefusal::WrongKey | JoinRefusal::OtherPending) {
                     self.alert(
-                        "its secret was used by another key than the one expected: it was seen by others",
+                        "its secret was proved by another key than the one expected: --key was mistyped, the new POP \
+                         has made itself a new key, or others have seen the invitation. Nobody was admitted",
                     );
                 }
                 Err(refusal)

@@ -38,6 +38,22 @@ async fn a_backup_that_has_not_joined_does_not_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_with_entries_of_its_own_is_told_the_ways_out() {
+    let mut site = Site::new(String::new(), 1, b"");
+    let pop = site.start();
+    pop.write("written before it was to be a backup").await;
+    pop.end().await;
+    let primary_site = Site::primary();
+    let primary = primary_site.start();
+    site.config = Site::backup("zurich-01", &primary).config;
+    let refused = site.try_start().err().unwrap();
+    assert!(refused.to_string().contains("holds entries"), "{refused}");
+    let EditionError::Failed { remedy, .. } = refused else { panic!("{refused:?}") };
+    assert!(remedy.contains("empty data_dir") && remedy.contains("role = \"primary\""), "{remedy}");
+    primary.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_does_not_start_without_its_table() {
     let mut site = Site::primary();
     let pop = site.start();

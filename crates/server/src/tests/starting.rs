@@ -206,7 +206,7 @@ async fn a_backup_that_left_starts_as_a_node_of_its_own() {
     let refused = start(folder.path()).await.err().unwrap();
     assert!(refused.to_string().contains("clavitor replication leave"), "{refused}");
 
-    crate::host::leave(&config(folder.path())).unwrap();
+    assert!(crate::host::leave(&config(folder.path())).unwrap());
     let bed = Bed { app: start(folder.path()).await.unwrap(), folder, clock };
     let node = bed.app.store.node();
     assert!(node.cell != old && node.role == Role::Primary && node.pop.is_none(), "{node:?}");

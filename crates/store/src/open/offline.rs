@@ -25,13 +25,18 @@ use crate::writer::insert_lookups;
 ///
 /// - `cell`: a new id. Two nodes that name the same cell would take each other for members.
 /// - `kept_local`: the prefix of the node-local values that have nothing to do with a cell, and stay.
+/// - returns: whether there was a cell to leave; if not, nothing was changed.
 ///
 /// # Errors
 /// [`OpenError`]; the file is as it was.
-pub fn leave_replication(path: &Path, cell: CellId, kept_local: &str) -> Result<(), OpenError> {
+pub fn leave_replication(path: &Path, cell: CellId, kept_local: &str) -> Result<bool, OpenError> {
     let mut db = open_existing(path)?;
     let state = load(&db, path)?;
-    leave(&mut db, state, cell, kept_local).map_err(|e| OpenError::sqlite(path, e))
+    if state.place.history == Epoch::NONE && state.place.pop.is_none() {
+        return Ok(false);
+    }
+    leave(&mut db, state, cell, kept_local).map_err(|e| OpenError::sqlite(path, e))?;
+    Ok(true)
 }
 
 fn leave(db: &mut Connection, before: meta::State, cell: CellId, kept_local: &str) -> rusqlite::Result<()> {

@@ -213,10 +213,16 @@ fn an_edition_that_does_not_replicate_refuses_a_history_until_it_is_left() {
     assert!(error.to_string().contains("clavitor replication leave"), "{error}");
     let history = open(&path, true).unwrap().node().position.history;
 
-    crate::leave_replication(&path, NEW_CELL, "server/").unwrap();
+    assert!(crate::leave_replication(&path, NEW_CELL, "server/").unwrap());
+    let another = CellId::from_bytes([9; 16]);
+    assert!(
+        !crate::leave_replication(&path, another, "server/").unwrap(),
+        "there is no cell to leave any more"
+    );
     let store = open(&path, false).unwrap();
     store.start(std::sync::Arc::new(Deaf));
     let node = store.node();
+    assert_eq!(node.cell, NEW_CELL, "leaving no cell changes nothing");
     assert_eq!((node.position.seq, node.position.history), (Seq(3), Epoch::NONE));
     assert_eq!((node.pop, node.position.chain), (None, Chain::ZERO));
     assert_eq!(store.count(None, Kind::ENTRY).unwrap(), 3, "the records stay");
