@@ -12,6 +12,8 @@ pub const BATCH_RECORDS_MAX: usize = 256;
 pub const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// The longest page that is read on the task that asks; longer ones are read where blocking is allowed.
 pub const INLINE_ROWS_MAX: usize = 4;
+/// The most log records that a worker reads on its own task; more are read where blocking is allowed.
+pub const INLINE_READ_RECORDS_MAX: u64 = 4;
 /// The largest replication message, batch and frame around it.
 pub const MESSAGE_BYTES_MAX: usize = 640 * 1024;
 /// How many waiting writes may share one transaction.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use clavitor_core::alerts::{Alert, AlertKind};
+use clavitor_core::limits::INLINE_READ_RECORDS_MAX;
 use clavitor_core::replica::ReplicaStore;
 use clavitor_protocol::decide::Evidence;
 use clavitor_protocol::message::Reply;
@@ -150,9 +151,13 @@ impl Task {
             Effect::ReadLog { .. } | Effect::Send { .. } if stopping => {}
             Effect::ReadLog { id, after, limits } => {
                 let store = Arc::clone(&self.common.store);
+                // One or a few records take less time to read than to hand the reading to another thread and back.
+                let short = store.node().position.seq.above(after) <= INLINE_READ_RECORDS_MAX;
                 self.under_way = Some(Box::pin(async move {
                     let read = move |store: &dyn ReplicaStore| store.read_log(after, limits);
-                    Event::BatchRead { id, batch: store_calls::read(&store, read).await }
+                    let batch =
+                        if short { read(store.as_ref()) } else { store_calls::read(&store, read).await };
+                    Event::BatchRead { id, batch }
                 }));
             }
             Effect::Send { id, request } => {
